@@ -1,0 +1,45 @@
+# Everything a newcomer types. `make help` explains the targets.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.DEFAULT_GOAL := help
+
+help:  ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(VENV)/.installed: pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing mlp_study into $(VENV) (torch and torchvision: some minutes, about 6 GB) ..."
+	@$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+install: $(VENV)/.installed  ## make .venv and install mlp_study into it
+
+train: $(VENV)/.installed  ## train the grid optim=sgd,adam init=glorot,zeros on MNIST (more overrides: ARGS="...")
+	$(BIN)/python -m mlp_study.train -m optim=sgd,adam init=glorot,zeros $(ARGS)
+
+test: $(VENV)/.installed-dev  ## run the tests (no network, no GPU needed)
+	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+lint: $(VENV)/.installed-dev  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.installed-dev  ## measure the speed, against a plain loop and a template-style Lightning program
+	$(BIN)/python -m benchmarks.bench $(ARGS)
+
+tensorboard: $(VENV)/.installed  ## look at everything under outputs/
+	$(BIN)/tensorboard --logdir outputs
+
+clean:  ## remove caches (never outputs/ or .venv)
+	rm -rf build dist .pytest_cache .ruff_cache .mypy_cache
+	find . -name __pycache__ -not -path './$(VENV)/*' -exec rm -rf {} +
+
+.PHONY: help install train test lint bench tensorboard clean

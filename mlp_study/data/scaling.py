@@ -1,0 +1,64 @@
+"""How pixels become numbers: standardized per pixel, divided by the largest, or as they come; saved with a run."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from sklearn.preprocessing import StandardScaler
+
+from mlp_study.errors import UserError
+
+
+@dataclass(frozen=True)
+class Scaler:
+    """(x - mean) / scale, per pixel. `mean` and `scale`: (pixels,), float64."""
+
+    name: str
+    mean: np.ndarray
+    scale: np.ndarray
+
+    @classmethod
+    def fit(cls, name: str, images: np.ndarray) -> Scaler:
+        """Fit on `images` (N, pixels), the training split only.
+
+        standard: exactly scikit-learn's StandardScaler (a constant pixel is centred and divided by 1).
+        minmax: divided by the largest value that the format can hold: 255, or 16 for scikit-learn's 8 x 8 digits.
+        none: as they come.
+        """
+        num_pixels = images.shape[1]
+        mean, scale = np.zeros(num_pixels), np.ones(num_pixels)
+        if name == "standard":
+            fitted = StandardScaler().fit(images.astype(np.float64))
+            mean, scale = fitted.mean_, fitted.scale_
+        elif name == "minmax":
+            scale = np.full(num_pixels, 16.0 if num_pixels == 64 else 255.0)
+        return cls(name, mean, scale)
+
+    def transform(self, images: np.ndarray, dtype: np.dtype | type = np.float32) -> np.ndarray:
+        """Scale (N, pixels) in float64, chunk by chunk, and round once to `dtype`."""
+        result = np.empty(images.shape, dtype)
+        for start in range(0, len(images), 8192):
+            rows = slice(start, start + 8192)
+            result[rows] = (images[rows].astype(np.float64) - self.mean) / self.scale
+        return result
+
+    def save(self, path: Path) -> None:
+        """Write an .npz of plain arrays."""
+        with path.open("wb") as file:
+            np.savez(file, name=np.array(self.name), mean=self.mean, scale=self.scale)
+
+    @classmethod
+    def load(cls, path: Path) -> Scaler:
+        """Read what `save` wrote; nothing in the file is executed.
+
+        Raises:
+            UserError: the file is missing, damaged or not a scaler.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as content:
+                return cls(str(content["name"]), content["mean"], content["scale"])
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise UserError(f"{path}: not a saved scaler ({error})") from None

@@ -1,0 +1,56 @@
+"""Losses from logits, one number per sample, with any leading axes: (..., C) and labels (...) give (...).
+
+Binary cross-entropy and squared error compare with one-hot targets and average over the classes, as Keras does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+OUTPUT_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "softmax": lambda logits: torch.softmax(logits, -1),
+    "sigmoid": torch.sigmoid,
+    "linear": lambda logits: logits,
+}
+# What "auto" means.
+OWN_OUTPUT = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid", "mse": "softmax"}
+
+
+def one_hot(labels: Tensor, like: Tensor) -> Tensor:
+    """Labels (...) as one-hot vectors (..., C), C and the dtype taken from `like` (..., C)."""
+    return F.one_hot(labels, like.shape[-1]).to(like.dtype)
+
+
+def _cross_entropy(logits: Tensor, labels: Tensor, output_activation: str) -> Tensor:
+    flat = F.cross_entropy(logits.flatten(0, -2), labels.flatten(), reduction="none")
+    return flat.view(labels.shape)
+
+
+def _binary_cross_entropy(logits: Tensor, labels: Tensor, output_activation: str) -> Tensor:
+    return F.binary_cross_entropy_with_logits(logits, one_hot(labels, logits), reduction="none").mean(-1)
+
+
+def _mse(logits: Tensor, labels: Tensor, output_activation: str) -> Tensor:
+    outputs = OUTPUT_ACTIVATIONS[output_activation](logits)
+    return (outputs - one_hot(labels, outputs)).square().mean(-1)
+
+
+LOSSES: dict[str, Callable[[Tensor, Tensor, str], Tensor]] = {
+    "cross_entropy": _cross_entropy,
+    "binary_cross_entropy": _binary_cross_entropy,
+    "mse": _mse,
+}
+
+
+def sample_losses(loss: str, logits: Tensor, labels: Tensor, output_activation: str = "auto") -> Tensor:
+    """The loss of each sample: logits (..., C), labels (...) int64 -> (...)."""
+    return LOSSES[loss](logits, labels, OWN_OUTPUT[loss] if output_activation == "auto" else output_activation)
+
+
+def outputs(loss: str, logits: Tensor, output_activation: str = "auto") -> Tensor:
+    """What the network predicts: the logits after the output activation."""
+    return OUTPUT_ACTIVATIONS[OWN_OUTPUT[loss] if output_activation == "auto" else output_activation](logits)
