@@ -132,9 +132,10 @@ def _fit(
             enable_model_summary=False,
             num_sanity_val_steps=0,
         )
-        trainer.fit(module, datamodule=data)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+        try:
+            trainer.fit(module, datamodule=data)
+        except SystemExit:  # Lightning's own end of a Ctrl-C, with an exit code that says nothing of it
+            raise KeyboardInterrupt from None
     if recorder.diverged:
         status, reason = DIVERGED, recorder.diverged
     elif stopping is not None and stopping.stopped_epoch:

@@ -1,0 +1,81 @@
+"""Every YAML file composes and passes its own checks; help and completion are quick."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from mlp_study import train  # noqa: F401  registers the resolvers
+from mlp_study.hydra_checks import conf_dir, typed
+
+GROUPS = ["model", "init", "bias_init", "optim", "schedule", "data", "trainer", "logger", "callbacks", "experiment"]
+OPTIONS = [
+    f"{group}={path.relative_to(conf_dir() / group).with_suffix('')}"
+    for group in GROUPS
+    for path in sorted((conf_dir() / group).rglob("*.yaml"))
+]
+
+
+def composed(*overrides):
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        return compose("train", overrides=list(overrides))
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_option_composes_and_is_valid(option):
+    group, name = option.split("=")
+    config = typed(composed(f"callbacks=[{name}]" if group == "callbacks" else option))
+    assert len(config.hash()) == 12
+
+
+def test_the_hash_tells_what_is_computed_and_not_how_it_is_watched():
+    base = typed(composed()).hash()
+    assert typed(composed("logger=none", "trainer.progress_bar=false", "trainer=cpu")).hash() == base
+    assert typed(composed("seed=1")).hash() != base
+    assert typed(composed("optim.lr=0.2")).hash() != base
+    assert typed(composed("optim.lr=1e-1")).hash() == base
+
+
+def test_several_callbacks_at_once():
+    assert set(typed(composed("callbacks=[early_stopping,checkpoint]")).callbacks) == {"early_stopping", "checkpoint"}
+
+
+def test_the_yaml_of_a_run_is_a_config_again():
+    config = typed(composed("model.hidden=[3,4]", "init=normal", "model.dropout=[0.1,0.2]"))
+    again = typed(OmegaConf.create(OmegaConf.to_yaml(config.as_dict())))
+    assert again == config
+
+
+def imported_by(*arguments, env=None):
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "mlp_study.train", *arguments],
+        capture_output=True, text=True, check=False, env={**os.environ, **(env or {})},
+    )  # fmt: skip
+    return done, {line.split("|")[-1].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+
+
+def test_help_and_completion_do_not_import_torch():
+    done, imported = imported_by("--help")
+    assert done.returncode == 0
+    assert "optim: adadelta" in done.stdout
+    assert "hydra" in imported
+    assert not {"torch", "lightning", "pandas", "sklearn"} & imported
+    done, imported = imported_by("-sc", "query=bash", env={"COMP_LINE": "mlp-train optim=ad", "COMP_POINT": "18"})
+    assert "optim=adam" in done.stdout.split()
+    assert not {"torch", "lightning", "pandas", "sklearn"} & imported
+
+
+def test_console_script_completes_in_bash(tmp_path):
+    script = os.path.join(os.path.dirname(sys.executable), "mlp-train")
+    shell = f"""
+    PATH={os.path.dirname(sys.executable)}:$PATH
+    eval "$({script} -sc install=bash)"
+    COMP_LINE='mlp-train init=glo'; COMP_POINT=${{#COMP_LINE}}; COMP_WORDS=(mlp-train init=glo); COMP_CWORD=1
+    $(complete -p mlp-train | sed 's/.*-F \\([^ ]*\\).*/\\1/')
+    printf '%s\\n' "${{COMPREPLY[@]}}"
+    """
+    done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert "glorot_uniform" in done.stdout, done.stderr
