@@ -16,7 +16,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
 
-from mlp_study.losses import outputs, sample_losses
+from mlp_study.losses import mean_loss, outputs
 from mlp_study.mlp import MLP
 from mlp_study.optimizers import optimizer
 from mlp_study.schedules import schedule
@@ -93,10 +93,10 @@ class LitMLP(L.LightningModule):
         optimizer_ = cast(torch.optim.Optimizer, self.optimizers(use_pl_optimizer=False))
         scheduler = cast(LambdaLR | None, self.lr_schedulers())
         size = self.batch_size
+        all_losses, all_logits = [], []
         for x, labels in zip(batch[0].split(size), batch[1].split(size), strict=True):
             logits = self.mlp(x)  # (B, classes)
-            losses = self.losses(logits, labels)
-            loss = self.with_penalty(losses.mean())
+            loss = self.with_penalty(mean_loss(self.loss, logits, labels, self.output_activation))
             optimizer_.zero_grad()
             loss.backward()
             self.clip()
@@ -104,16 +104,16 @@ class LitMLP(L.LightningModule):
             optimizer_.step()
             if scheduler is not None:
                 scheduler.step()
-            self.train_loss.add(loss.detach() * len(labels), len(labels))
-            self.train_acc.add((logits.detach().argmax(-1) == labels).sum(), len(labels))
-            if self.first_loss is None:
-                self.first_loss = loss.detach()
-            self.last_batch = (x, labels)
-            self._count_step()
-
-    def losses(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """The loss of each sample, without the penalty: (B, classes), (B,) -> (B,)."""
-        return sample_losses(self.loss, logits, labels, self.output_activation)
+            all_losses.append(loss.detach())
+            all_logits.append(logits.detach())
+        self._count_steps(len(all_losses))
+        # The running means, once for all mini-batches: a step's own few small sums would take a tenth of its time.
+        sizes = torch.tensor([len(logits) for logits in all_logits], device=labels.device)
+        self.train_loss.add(torch.stack(all_losses).double() @ sizes.double(), len(batch[1]))
+        self.train_acc.add((torch.cat(all_logits).argmax(-1) == batch[1]).sum(), len(batch[1]))
+        if self.first_loss is None:
+            self.first_loss = all_losses[0]
+        self.last_batch = (x, labels)
 
     def with_penalty(self, loss: Tensor) -> Tensor:
         """Add l2 * sum(w^2) over the kernels."""
@@ -131,11 +131,12 @@ class LitMLP(L.LightningModule):
         else:
             torch.nn.utils.clip_grad_value_(self.mlp.parameters(), bound)
 
-    def _count_step(self) -> None:
-        """Tell Lightning of a step that its own wrapper did not see: checkpoints carry `global_step`."""
+    def _count_steps(self, num: int) -> None:
+        """Tell Lightning of steps that its own wrapper did not see: checkpoints carry `global_step`."""
         progress = self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
-        progress.increment_ready()
-        progress.increment_completed()
+        for _ in range(num):
+            progress.increment_ready()
+            progress.increment_completed()
 
     def on_train_epoch_end(self) -> None:
         """Make the epoch's running means known to Lightning's callbacks."""
@@ -155,7 +156,8 @@ class LitMLP(L.LightningModule):
     def _evaluate(self, part: str, loss: MeanMetric, acc: MulticlassAccuracy, batch: Batch) -> None:
         x, labels = batch
         logits = self.mlp(x)
-        loss.update(self.with_penalty(self.losses(logits, labels)))
+        mean = mean_loss(self.loss, logits, labels, self.output_activation)
+        loss.update(self.with_penalty(mean), weight=len(labels))
         acc.update(logits.argmax(-1), labels)
         self.log_dict({f"{part}_loss": loss, f"{part}_acc": acc}, on_step=False, on_epoch=True)
 

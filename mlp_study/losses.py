@@ -25,21 +25,24 @@ def one_hot(labels: Tensor, like: Tensor) -> Tensor:
     return F.one_hot(labels, like.shape[-1]).to(like.dtype)
 
 
-def _cross_entropy(logits: Tensor, labels: Tensor, output_activation: str) -> Tensor:
-    flat = F.cross_entropy(logits.flatten(0, -2), labels.flatten(), reduction="none")
-    return flat.view(labels.shape)
+def _cross_entropy(logits: Tensor, labels: Tensor, output_activation: str, reduction: str) -> Tensor:
+    if reduction == "mean":
+        return F.cross_entropy(logits.flatten(0, -2), labels.flatten())
+    return F.cross_entropy(logits.flatten(0, -2), labels.flatten(), reduction="none").view(labels.shape)
 
 
-def _binary_cross_entropy(logits: Tensor, labels: Tensor, output_activation: str) -> Tensor:
-    return F.binary_cross_entropy_with_logits(logits, one_hot(labels, logits), reduction="none").mean(-1)
+def _binary_cross_entropy(logits: Tensor, labels: Tensor, output_activation: str, reduction: str) -> Tensor:
+    losses = F.binary_cross_entropy_with_logits(logits, one_hot(labels, logits), reduction="none")
+    return losses.mean() if reduction == "mean" else losses.mean(-1)
 
 
-def _mse(logits: Tensor, labels: Tensor, output_activation: str) -> Tensor:
+def _mse(logits: Tensor, labels: Tensor, output_activation: str, reduction: str) -> Tensor:
     outputs = OUTPUT_ACTIVATIONS[output_activation](logits)
-    return (outputs - one_hot(labels, outputs)).square().mean(-1)
+    losses = (outputs - one_hot(labels, outputs)).square()
+    return losses.mean() if reduction == "mean" else losses.mean(-1)
 
 
-LOSSES: dict[str, Callable[[Tensor, Tensor, str], Tensor]] = {
+LOSSES: dict[str, Callable[[Tensor, Tensor, str, str], Tensor]] = {
     "cross_entropy": _cross_entropy,
     "binary_cross_entropy": _binary_cross_entropy,
     "mse": _mse,
@@ -48,7 +51,12 @@ LOSSES: dict[str, Callable[[Tensor, Tensor, str], Tensor]] = {
 
 def sample_losses(loss: str, logits: Tensor, labels: Tensor, output_activation: str = "auto") -> Tensor:
     """The loss of each sample: logits (..., C), labels (...) int64 -> (...)."""
-    return LOSSES[loss](logits, labels, OWN_OUTPUT[loss] if output_activation == "auto" else output_activation)
+    return LOSSES[loss](logits, labels, OWN_OUTPUT[loss] if output_activation == "auto" else output_activation, "none")
+
+
+def mean_loss(loss: str, logits: Tensor, labels: Tensor, output_activation: str = "auto") -> Tensor:
+    """The mean of `sample_losses` over all samples, a scalar; in fewer steps."""
+    return LOSSES[loss](logits, labels, OWN_OUTPUT[loss] if output_activation == "auto" else output_activation, "mean")
 
 
 def outputs(loss: str, logits: Tensor, output_activation: str = "auto") -> Tensor:

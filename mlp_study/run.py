@@ -16,6 +16,7 @@ from mlp_study.config import Config
 from mlp_study.data.datamodule import EVAL_BATCH, ImageDataModule
 from mlp_study.errors import UserError
 from mlp_study.lit import LitMLP
+from mlp_study.mlp import MLP
 from mlp_study.progress import TrainingBar
 from mlp_study.record import COMPLETED, DIVERGED, STOPPED
 from mlp_study.seeds import streams
@@ -42,6 +43,22 @@ def prepare_processor() -> None:
     then takes ten times as long for a step (measured: 440 us instead of 60 for 78,400 weights).
     """
     torch.set_flush_denormal(True)
+
+
+# Arithmetic that keeps a thread busy for about a millisecond: below it, a second thread gains a fifth on an idle
+# machine and loses a factor of ten and more on a busy one, where the threads of each step wait for one another.
+FLOPS_PER_THREAD = 50e6
+_all_threads = torch.get_num_threads()
+
+
+def use_threads(flops: float) -> None:
+    """Let torch use as many threads as a step of so many operations deserves; never more than it had at the start."""
+    torch.set_num_threads(max(1, min(_all_threads, int(flops / FLOPS_PER_THREAD))))
+
+
+def flops_per_step(mlp: MLP, batch_size: int) -> float:
+    """Floating-point operations of one training step: a product forward and two backward for every kernel."""
+    return 6.0 * batch_size * sum(layer.weight.numel() for layer in mlp.dense.values())
 
 
 def data_module(config: Config, device: torch.device) -> ImageDataModule:
@@ -101,6 +118,7 @@ def train_run(
     device = pick_device(config, job)
     data = data_module(config, device)
     module = lit_module(config, data)
+    use_threads(flops_per_step(module.mlp, config.data["batch_size"]))
     writer = RunWriter(folder, config, overrides, name)
     writer.begin(module.mlp, data)
     report(summary(module.mlp))

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from mlp_study import config
 from mlp_study.initializers import INITIALIZERS, initializer
-from mlp_study.losses import LOSSES, sample_losses
+from mlp_study.losses import LOSSES, mean_loss, sample_losses
 from mlp_study.mlp import ACTIVATIONS, MLP
 from mlp_study.optimizers import OPTIMIZERS, optimizer
 from mlp_study.schedules import SCHEDULES, schedule
@@ -194,6 +194,7 @@ def test_losses_against_torch():
     }
     for loss, values in expected.items():
         torch.testing.assert_close(sample_losses(loss, logits, labels), values)
+        torch.testing.assert_close(mean_loss(loss, logits, labels), values.mean())
     torch.testing.assert_close(sample_losses("mse", logits, labels, "linear"), (logits - hot).square().mean(-1))
 
 

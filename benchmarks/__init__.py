@@ -1,0 +1,1 @@
+"""What backs the speeds in the README: `make bench`."""

@@ -1,0 +1,171 @@
+"""Time one epoch of 784-100-10 at batch 32 on the 60,000 images of MNIST, several ways, in one run.
+
+    python -m benchmarks.bench            (or: make bench)
+    python -m benchmarks.bench --rounds 5
+
+The ways are run in turn, round after round, so that a machine whose speed drifts slows all of them; the table shows
+each one's fastest and median epoch and its ratio to the plain loop, from the medians.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+
+import lightning as L
+import torch
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from torch import nn
+from torch.nn import functional as F
+
+from mlp_study.data.datamodule import ImageDataModule
+from mlp_study.lit import LitMLP
+from mlp_study.run import prepare_processor
+
+BATCH = 32
+DATA = {
+    "source": "mnist", "root": None, "batch_size": BATCH, "scaling": "standard", "val_fraction": 0.0,
+    "split": "random", "stratify": False, "split_seed": 0,
+}  # fmt: skip
+
+
+class EpochClock(L.Callback):
+    """Seconds of each training epoch."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    def on_train_epoch_start(self, *args) -> None:
+        self.started = time.perf_counter()
+
+    def on_train_epoch_end(self, *args) -> None:
+        self.seconds.append(time.perf_counter() - self.started)
+
+
+def plain_loop(data: ImageDataModule) -> float:
+    """PyTorch and nothing else: images in a tensor, a permutation, 1,875 steps."""
+    images, labels = data.train
+    model = nn.Sequential(nn.Linear(784, 100), nn.Tanh(), nn.Linear(100, 10))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    started = time.perf_counter()
+    order = torch.randperm(len(images))
+    for start in range(0, len(images), BATCH):
+        rows = order[start : start + BATCH]
+        loss = F.cross_entropy(model(images[rows]), labels[rows])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return time.perf_counter() - started
+
+
+def this_project(data: ImageDataModule) -> float:
+    """Our LightningModule in a Lightning Trainer, with the running loss and accuracy of the epoch."""
+    module = LitMLP(
+        mlp={"in_size": 784, "hidden": [100], "out_size": 10}, optim={"name": "sgd", "lr": 0.1}, batch_size=BATCH
+    )
+    return _fit(module, datamodule=data)
+
+
+def template(data: ImageDataModule) -> float:
+    """Lightning as most templates write it: dataset and transforms, DataLoader, torchmetrics, self.log, a bar."""
+    from torchmetrics import MeanMetric
+    from torchmetrics.classification import MulticlassAccuracy
+
+    class TemplateModule(L.LightningModule):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = nn.Sequential(nn.Flatten(), nn.Linear(784, 100), nn.Tanh(), nn.Linear(100, 10))
+            self.train_loss, self.train_acc = MeanMetric(), MulticlassAccuracy(10, average="micro")
+
+        def training_step(self, batch, batch_idx):
+            images, labels = batch
+            logits = self.net(images)
+            loss = F.cross_entropy(logits, labels)
+            self.train_loss(loss)
+            self.train_acc(logits.argmax(1), labels)
+            self.log("train/loss", self.train_loss, on_step=False, on_epoch=True, prog_bar=True)
+            self.log("train/acc", self.train_acc, on_step=False, on_epoch=True, prog_bar=True)
+            return loss
+
+        def configure_optimizers(self):
+            return torch.optim.SGD(self.parameters(), lr=0.1)
+
+    loader = torch.utils.data.DataLoader(torchvision_mnist(), batch_size=BATCH, shuffle=True)
+    return _fit(TemplateModule(), loader, bar=True)
+
+
+def torchvision_mnist():
+    """torchvision's MNIST dataset with ToTensor and Normalize, over the files we ship."""
+    import tempfile
+    from pathlib import Path
+
+    from torchvision.datasets import MNIST
+    from torchvision.transforms import Compose, Normalize, ToTensor
+
+    from mlp_study.data import idx
+
+    with tempfile.TemporaryDirectory() as folder:
+        raw = Path(folder) / "MNIST" / "raw"
+        raw.mkdir(parents=True)
+        idx.stage(idx.find(idx.SHIPPED_MNIST, "MNIST"), raw)
+        return MNIST(folder, train=True, transform=Compose([ToTensor(), Normalize((0.1307,), (0.3081,))]))
+
+
+def _fit(module: L.LightningModule, *loaders, bar: bool = False, datamodule=None) -> float:
+    clock = EpochClock()
+    trainer = L.Trainer(
+        accelerator="cpu", max_epochs=1, logger=False, enable_checkpointing=False, enable_progress_bar=bar,
+        enable_model_summary=False, callbacks=[clock], num_sanity_val_steps=0, limit_val_batches=0,
+    )  # fmt: skip
+    trainer.fit(module, *loaders, datamodule=datamodule)
+    return clock.seconds[0]
+
+
+WAYS: dict[str, Callable[[ImageDataModule], float]] = {
+    "plain PyTorch loop": plain_loop,
+    "this project": this_project,
+    "Lightning template": template,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5, help="how often each way is timed (default 5)")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="torch's threads")
+    arguments = parser.parse_args()
+    warnings.filterwarnings("ignore")
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    torch.set_num_threads(arguments.threads)
+    prepare_processor()
+    data = ImageDataModule(DATA, seed=0)
+    data.setup()
+    times: dict[str, list[float]] = {name: [] for name in WAYS}
+    for _ in track(range(arguments.rounds), "timing", console=Console(stderr=True)):
+        for name, way in WAYS.items():
+            times[name].append(way(data))
+    show(times, arguments.threads)
+
+
+def show(times: dict[str, list[float]], num_threads: int) -> None:
+    base = statistics.median(times["plain PyTorch loop"])
+    table = Table(
+        title=f"one epoch, 784-100-10, batch 32, 60,000 images; torch {torch.__version__}, {num_threads} threads"
+    )
+    for column in ("way", "fastest s", "median s", "x plain loop"):
+        table.add_column(column, justify="left" if column == "way" else "right")
+    for name, seconds in times.items():
+        median = statistics.median(seconds)
+        table.add_row(name, f"{min(seconds):.2f}", f"{median:.2f}", f"{median / base:.2f}")
+    Console(width=120).print(table)
+    ours, theirs = (statistics.median(times[way]) for way in ("this project", "Lightning template"))
+    print(f"this project: {ours / base:.2f} x the plain loop, {theirs / ours:.1f} x faster than the template")
+
+
+if __name__ == "__main__":
+    main()
