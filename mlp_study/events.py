@@ -9,8 +9,7 @@ from __future__ import annotations
 import io
 import socket
 import time
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,6 @@ from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
 from tensorboard.summary.writer.record_writer import RecordWriter
 from torch.utils.tensorboard.summary import histogram_raw, hparams, scalar
 
-from mlp_study import config as settings
 from mlp_study.config import Config
 from mlp_study.mlp import MLP
 from mlp_study.statistics import Histogram
@@ -77,14 +75,14 @@ class EventFile:
         """The network's graph."""
         self._write(Event(wall_time=time.time(), graph_def=network_graph(mlp).SerializeToString()))
 
-    def hparams(self, config: Config) -> None:
+    def hparams(self, config: Config, overrides: Sequence[str]) -> None:
         """This run's row in the HParams tab; the values of the metrics are the scalars of the same names.
 
-        TensorBoard takes the columns from whichever run it reads first, so every run announces the union of all there
-        could be, each as what it is in every run: a number or a text.
+        TensorBoard takes the columns from whichever run it reads first, so every run of a grid announces the same
+        ones, also those that it has no value for.
         """
-        columns, _, _ = hparams(hparam_columns(), dict.fromkeys(METRICS, 0.0))
-        _, start, end = hparams(hparam_values(config), {})
+        columns, _, _ = hparams(hparam_columns(overrides), dict.fromkeys(METRICS, 0.0))
+        _, start, end = hparams(hparam_values(config, overrides), {})
         for summary in (columns, start, end):
             self._summary(summary, 0)
 
@@ -97,55 +95,45 @@ class EventFile:
         self._writer.flush()
 
 
-_TEXTS = {"name", "loss", "activation", "source", "scaling", "split", "precision", "mode", "distribution", "hidden"}
-_NOT_SHOWN = {
-    "root",
-    "train_csv",
-    "test_csv",
-    "names",
-    "progress_bar",
-    "steps_per_execution",
-    "download",
-    "accelerator",
+# Always columns of the HParams tab, which opens with the first five in the order of the alphabet. init.std tells the
+# small from the large normal initializer.
+ALWAYS_SHOWN = ("init.name", "init.std", "model.hidden", "optim.lr", "optim.name", "seed")
+# What a choice of a whole group is called.
+_GROUP_COLUMN = {group: f"{group}.name" for group in ("init", "bias_init", "optim", "schedule")} | {
+    "data": "data.source"
 }
+_TEXTS = {
+    "name", "loss", "activation", "output_activation", "source", "dataset", "scaling", "split", "precision", "mode",
+    "distribution", "hidden", "names", "gradient_clip_algorithm", "accelerator", "root", "train_csv", "test_csv",
+}  # fmt: skip
 
 
-@lru_cache(maxsize=1)
-def hparam_columns() -> dict[str, str | float]:
-    """Every column that any run can have, with a stand-in of its type."""
-    keys = ["seed", "loss", "model.depth", "model.width", *(f"model.{key}" for key in settings.MODEL)]
-    for section, known, key in (
-        ("init", settings.INITIALIZERS, "name"),
-        ("bias_init", settings.INITIALIZERS, "name"),
-        ("optim", settings.OPTIMIZERS, "name"),
-        ("schedule", settings.SCHEDULES, "name"),
-        ("data", settings.SOURCES, "source"),
-    ):
-        keys += [f"{section}.{key}", *(f"{section}.{number}" for rules in known.values() for number in rules)]
-    keys += [f"trainer.{key}" for key in settings.TRAINER]
-    return {key: "" if _is_text(key) else 0.0 for key in dict.fromkeys(keys) if key.split(".")[-1] not in _NOT_SHOWN}
+def hparam_columns(overrides: Sequence[str]) -> dict[str, str | float]:
+    """The columns that a run announces, each with a stand-in of its type: number or text.
+
+    They depend on which settings are overridden and not on their values, so all runs of a grid announce the same.
+    """
+    keys = [override.lstrip("+").split("=", 1)[0] for override in overrides]
+    touched = [_GROUP_COLUMN.get(key, key) for key in keys]
+    shown = [*ALWAYS_SHOWN, *(key for key in touched if key.split(".")[0] in _SHOWN_SECTIONS and "/" not in key)]
+    return {key: "" if _is_text(key) else 0.0 for key in dict.fromkeys(shown) if "." in key or key in ("seed", "loss")}
 
 
-def hparam_values(config: Config) -> dict[str, str | float]:
+_SHOWN_SECTIONS = {"seed", "loss", "model", "init", "bias_init", "optim", "schedule", "data", "trainer", "callbacks"}
+
+
+def hparam_values(config: Config, overrides: Sequence[str]) -> dict[str, str | float]:
     """This run's settings under the names of `hparam_columns`; what it does not have is left out.
 
     One text among numbers would turn a whole column into text, which does not sort: lists of rates, one per layer,
     show their mean.
     """
-    hidden = config.model["hidden"]
-    flat: dict[str, Any] = {
-        "seed": config.seed,
-        "loss": config.loss,
-        "model.depth": len(hidden),
-        "model.width": max(hidden, default=0),
-    }
-    for section, values in config.as_dict().items():
-        if isinstance(values, dict):
-            flat.update({f"{section}.{key}": value for key, value in values.items()})
     shown: dict[str, str | float] = {}
-    for key in hparam_columns():
-        value = flat.get(key)
-        if value is None:
+    for key in hparam_columns(overrides):
+        value: Any = config.as_dict()
+        for part in key.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        if value is None or isinstance(value, dict):
             continue
         if _is_text(key):
             shown[key] = "-".join(map(str, value)) if isinstance(value, list) else str(value)
@@ -155,8 +143,7 @@ def hparam_values(config: Config) -> dict[str, str | float]:
 
 
 def _is_text(key: str) -> bool:
-    last = key.split(".")[-1]
-    return last in _TEXTS or last.endswith(("_activation", "_algorithm")) or last == "dataset"
+    return key.split(".")[-1] in _TEXTS
 
 
 def network_graph(mlp: MLP) -> GraphDef:

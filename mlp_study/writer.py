@@ -51,7 +51,7 @@ class RunWriter:
         data.scaler.save(self.folder / "scaler.npz")
         if self.config.logger["tensorboard"]:
             self.events = EventFile(self.folder)
-            self.events.hparams(self.config)
+            self.events.hparams(self.config, self.record.overrides)
             if self.config.logger["graph"]:
                 self.events.graph(mlp)
 

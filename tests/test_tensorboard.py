@@ -69,12 +69,10 @@ def test_hparams_tab(grid):
     assert all(column == columns[0] for column in columns)
 
 
-def test_a_number_is_a_number_in_every_run():
-    from mlp_study.config import OPTIMIZERS
+def test_a_number_is_a_number_in_every_run_and_swept_columns_are_there():
     from mlp_study.events import hparam_columns
 
-    columns = hparam_columns()
-    for rules in OPTIMIZERS.values():
-        assert all(columns[f"optim.{number}"] == 0.0 for number in rules)
-    assert columns["model.dropout"] == columns["model.l2"] == columns["data.batch_size"] == 0.0
-    assert columns["optim.name"] == columns["model.hidden"] == ""
+    columns = hparam_columns(["optim=adam", "optim.lr=0.1", "model.dropout=[0.1,0.2]", "schedule=cosine", "seed=3"])
+    assert columns["optim.lr"] == columns["model.dropout"] == columns["seed"] == 0.0
+    assert columns["optim.name"] == columns["schedule.name"] == columns["model.hidden"] == ""
+    assert columns == hparam_columns(["optim=sgd", "optim.lr=1", "model.dropout=0", "schedule=step", "seed=0"])
