@@ -41,7 +41,7 @@ class Recorder(Callback):
     ) -> None:
         """Move the bar. Nothing here reads a number from the device."""
         self.num_images += len(batch[0])
-        self.bar.advance(len(batch[0]))
+        self.bar.advance(1 / trainer.num_training_batches, len(batch[0]))
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write the epoch. Lightning calls this after validation, before its own stopping and checkpoint callbacks."""
@@ -50,12 +50,9 @@ class Recorder(Callback):
             "lr": float(pl_module.lr_used),
             "train_loss": float(pl_module.train_loss.compute()),
             "train_acc": float(pl_module.train_acc.compute()),
-            **{
-                key: float(trainer.callback_metrics[key])
-                for key in ("val_loss", "val_acc")
-                if key in trainer.callback_metrics
-            },
         }
+        if "val" in pl_module.evaluated:
+            row["val_loss"], row["val_acc"] = pl_module.evaluated["val"]
         self.train_seconds += time.perf_counter() - self._started
         states = pl_module.layer_states()
         row.update({key: float(value) for key, value in layer_statistics(states).items()})
@@ -64,7 +61,7 @@ class Recorder(Callback):
         reason = self.writer.epoch(row, {tag: members[0] for tag, members in tags.items()}, float(pl_module.first_loss))
         line = epoch_line(row, trainer.current_epoch + 1, self.writer.config.trainer["max_epochs"])
         self.report(line)
-        self.bar.advance(0, note="  ".join(f"{key} {row[key]:.4f}" for key in ("train_loss", "val_acc") if key in row))
+        self.bar.note("  ".join(f"{key} {row[key]:.4f}" for key in ("train_loss", "val_acc") if key in row))
         if reason:
             self.diverged = reason
             trainer.should_stop = True

@@ -13,8 +13,6 @@ import lightning as L
 import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
-from torchmetrics import MeanMetric
-from torchmetrics.classification import MulticlassAccuracy
 
 from mlp_study.losses import mean_loss, outputs
 from mlp_study.mlp import MLP
@@ -59,11 +57,7 @@ class LitMLP(L.LightningModule):
         self.clip_val, self.clip_algorithm = gradient_clip_val, gradient_clip_algorithm
         self.mlp = MLP(**mlp)
         self.train_loss, self.train_acc = EpochMean(), EpochMean()
-        # A loss that is not finite must stay visible: "disable" means that no NaN is dropped.
-        self.val_loss, self.test_loss = (MeanMetric(nan_strategy="disable") for _ in range(2))
-        self.val_acc, self.test_acc = (
-            MulticlassAccuracy(self.mlp.out_size, average="micro", validate_args=False) for _ in range(2)
-        )
+        self.evaluated: dict[str, tuple[float, float]] = {}  # part -> loss, accuracy
         self.lr_used = float("nan")
         self.first_loss: Tensor | None = None
         self.last_batch: Batch | None = None
@@ -145,21 +139,32 @@ class LitMLP(L.LightningModule):
     def on_validation_model_zero_grad(self) -> None:
         """Keep the last mini-batch's gradients for the statistics of the epoch; every step clears them anyway."""
 
+    def on_validation_epoch_start(self) -> None:
+        """Forget the last evaluation."""
+        self._sums = EpochMean(), EpochMean()
+
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Loss and accuracy on a slice of the validation images."""
-        self._evaluate("val", self.val_loss, self.val_acc, batch)
-
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Loss and accuracy on a slice of the test images."""
-        self._evaluate("test", self.test_loss, self.test_acc, batch)
-
-    def _evaluate(self, part: str, loss: MeanMetric, acc: MulticlassAccuracy, batch: Batch) -> None:
+        """Loss and accuracy on a slice of the images."""
         x, labels = batch
         logits = self.mlp(x)
-        mean = mean_loss(self.loss, logits, labels, self.output_activation)
-        loss.update(self.with_penalty(mean), weight=len(labels))
-        acc.update(logits.argmax(-1), labels)
-        self.log_dict({f"{part}_loss": loss, f"{part}_acc": acc}, on_step=False, on_epoch=True)
+        mean = self.with_penalty(mean_loss(self.loss, logits, labels, self.output_activation))
+        self._sums[0].add(mean * len(labels), len(labels))
+        self._sums[1].add((logits.argmax(-1) == labels).sum(), len(labels))
+
+    def on_validation_epoch_end(self) -> None:
+        """Make the results known to Lightning's callbacks, and keep them for the record."""
+        self._evaluated("val")
+
+    on_test_epoch_start, test_step = on_validation_epoch_start, validation_step
+
+    def on_test_epoch_end(self) -> None:
+        """The same for the test images."""
+        self._evaluated("test")
+
+    def _evaluated(self, part: str) -> None:
+        loss, acc = (total.compute() for total in self._sums)
+        self.log_dict({f"{part}_loss": loss, f"{part}_acc": acc})
+        self.evaluated[part] = float(loss), float(acc)
 
     @torch.no_grad()
     def layer_states(self) -> list[LayerState]:

@@ -59,6 +59,28 @@ def mean_loss(loss: str, logits: Tensor, labels: Tensor, output_activation: str 
     return LOSSES[loss](logits, labels, OWN_OUTPUT[loss] if output_activation == "auto" else output_activation, "mean")
 
 
+def losses_and_gradient(
+    loss: str, logits: Tensor, labels: Tensor, output_activation: str = "auto"
+) -> tuple[Tensor, Tensor]:
+    """Mean losses of several networks and their gradient, classes second.
+
+    logits: (M, C, B); labels: (M, B). Returns the mean losses (M,) and the gradient of their sum, (M, C, B). The
+    cross-entropy's is written out, (softmax - one-hot) / B: autograd would take longer than the arithmetic.
+    """
+    if loss == "cross_entropy":
+        log_p = torch.log_softmax(logits, 1)
+        index = labels.unsqueeze(1)
+        losses = log_p.gather(1, index).squeeze(1).mean(1).neg()
+        gradient = log_p.exp_()
+        gradient.scatter_add_(1, index, gradient.new_tensor(-1.0).expand(index.shape))
+        return losses, gradient.div_(labels.shape[1])
+    with torch.enable_grad():
+        leaf = logits.detach().requires_grad_()
+        losses = sample_losses(loss, leaf.mT, labels, output_activation).mean(1)
+        (gradient,) = torch.autograd.grad(losses.sum(), leaf)
+    return losses.detach(), gradient
+
+
 def outputs(loss: str, logits: Tensor, output_activation: str = "auto") -> Tensor:
     """What the network predicts: the logits after the output activation."""
     return OUTPUT_ACTIVATIONS[OWN_OUTPUT[loss] if output_activation == "auto" else output_activation](logits)

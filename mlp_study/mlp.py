@@ -113,14 +113,14 @@ class MLP(nn.Module):
         self._dropout_generators: dict[torch.device, Generator] = {}
 
         if input_dropout > 0:
-            self._add("input_dropout", Dropout(input_dropout, self._dropout_generator))
+            self._add("input_dropout", Dropout(input_dropout, self.dropout_generator))
         width = in_size
         for i, units in enumerate(hidden):
             self._add(dense_names[i], Dense(width, units, activations[i], bias))
             if batch_norm:
                 self._add(f"batch_norm_{i + 1}", nn.BatchNorm1d(units, eps=1e-3, momentum=0.01))
             if rates[i] > 0:
-                self._add(f"dropout_{i + 1}", Dropout(rates[i], self._dropout_generator))
+                self._add(f"dropout_{i + 1}", Dropout(rates[i], self.dropout_generator))
             width = units
         self._add(dense_names[-1], Dense(width, out_size, "linear", bias))
         self.initialize(
@@ -133,7 +133,8 @@ class MLP(nn.Module):
         self.names.append(name)
         self.layers.append(layer)
 
-    def _dropout_generator(self, device: torch.device) -> Generator:
+    def dropout_generator(self, device: torch.device) -> Generator:
+        """Where this network's dropout masks on `device` come from."""
         if device not in self._dropout_generators:
             self._dropout_generators[device] = torch.Generator(device).manual_seed(self._dropout_seed)
         return self._dropout_generators[device]

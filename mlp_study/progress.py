@@ -4,28 +4,21 @@ from __future__ import annotations
 
 import time
 from types import TracebackType
-from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.text import Text
-
-
-class _ImagesPerSecond(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        return Text(f"{task.fields['rate']:,.0f} images/s" if task.fields.get("rate") else "")
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 
 class TrainingBar:
-    """A bar over images, `num_images` in all; silent where standard error is no terminal or `enabled` is false."""
+    """A bar over epochs, `num_epochs` in all; silent where standard error is no terminal or `enabled` is false."""
 
-    def __init__(self, description: str, num_images: int, enabled: bool = True) -> None:
+    def __init__(self, description: str, num_epochs: int, enabled: bool = True) -> None:
         console = Console(stderr=True)
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
-            TextColumn("{task.percentage:>3.0f}%"),
-            _ImagesPerSecond(),
+            TextColumn("epoch {task.fields[epochs]:.1f}/{task.total:.0f}"),
+            TextColumn("{task.fields[rate]:,.0f} images/s"),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
@@ -34,22 +27,24 @@ class TrainingBar:
             transient=True,
             disable=not (enabled and console.is_terminal),
         )
-        self._task = self._progress.add_task(description, total=num_images, rate=None, note="")
-        self._started = time.perf_counter()
+        self._task = self._progress.add_task(description, total=num_epochs, rate=0.0, note="", epochs=0.0)
+        self._epochs = 0.0
         self._images = 0
-        self._shown = 0.0
+        self._started = self._shown = time.perf_counter()
 
-    def advance(self, num_images: int, note: str | None = None) -> None:
-        """So many images more were trained on. Redrawn a few times a second, whatever the rate of calls."""
+    def advance(self, epochs: float, num_images: int) -> None:
+        """So many epochs (or parts of one) and images more. Redrawn a few times a second at most."""
+        self._epochs += epochs
         self._images += num_images
         now = time.perf_counter()
-        if note is None and now - self._shown < 0.2:
-            return
-        self._shown = now
-        fields: dict[str, Any] = {} if note is None else {"note": note}
-        self._progress.update(
-            self._task, completed=self._images, rate=self._images / (now - self._started + 1e-9), **fields
-        )
+        if now - self._shown > 0.2:
+            self._shown = now
+            rate = self._images / (now - self._started)
+            self._progress.update(self._task, completed=self._epochs, epochs=self._epochs, rate=rate)
+
+    def note(self, text: str) -> None:
+        """Change what stands behind the bar."""
+        self._progress.update(self._task, note=text)
 
     def describe(self, description: str) -> None:
         """Change what stands in front of the bar."""

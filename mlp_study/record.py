@@ -102,7 +102,13 @@ class RunRecord:
         write_text(self.folder / "history.csv", text.getvalue())
 
     def finish(
-        self, status: str, reason: str, test: Mapping[str, float], train_seconds: float, num_images: int
+        self,
+        status: str,
+        reason: str,
+        test: Mapping[str, float],
+        train_seconds: float,
+        num_images: int,
+        seconds: float | None = None,
     ) -> dict[str, Any]:
         """Write result.json.
 
@@ -112,6 +118,7 @@ class RunRecord:
             test: loss and accuracy on the test images, where there are any.
             train_seconds: spent in training and validation alone; for a member of a stack, its share.
             num_images: training images seen, all epochs together.
+            seconds: the whole run's; default the time since it began. For a member of a stack, its share.
         """
         from mlp_study import __version__
 
@@ -126,7 +133,7 @@ class RunRecord:
             "epochs": len(self.history),
             "metrics": {**final_metrics(self.history), **best_metrics(self.history), **test},
             "timings": {
-                "seconds": time.time() - self.started,
+                "seconds": time.time() - self.started if seconds is None else seconds,
                 "train_seconds": train_seconds,
                 "images_per_second": num_images / train_seconds if train_seconds > 0 else None,
             },

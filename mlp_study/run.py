@@ -134,8 +134,7 @@ def _fit(
     config: Config, data: ImageDataModule, module: LitMLP, writer: RunWriter, report: Callable[[str], Any]
 ) -> dict[str, Any]:
     settings = config.trainer
-    total = data.train_batches(0).num_images * settings["max_epochs"]
-    with TrainingBar(writer.record.name, total, settings["progress_bar"]) as bar, quiet_lightning():
+    with TrainingBar(writer.record.name, settings["max_epochs"], settings["progress_bar"]) as bar, quiet_lightning():
         recorder, stopping = Recorder(writer, bar, report), early_stopping(config)
         trainer = L.Trainer(
             accelerator=data.device.type,
@@ -172,11 +171,11 @@ def evaluate_test(trainer: L.Trainer, module: LitMLP, data: ImageDataModule) -> 
     if data.test is None:
         return None
     with quiet_lightning():
-        metrics = trainer.test(module, datamodule=data, verbose=False)[0]
+        trainer.test(module, datamodule=data, verbose=False)
     images = data.test_dataloader().images.to(data.device)  # type: ignore[union-attr]
     module.eval().to(data.device)
     predicted = torch.cat([module.mlp(x).argmax(-1) for x in images.split(EVAL_BATCH)])
-    return TestOutcome(metrics["test_loss"], metrics["test_acc"], predicted.cpu().numpy())
+    return TestOutcome(*module.evaluated["test"], predicted.cpu().numpy())
 
 
 def outcome_line(result: dict[str, Any]) -> str:

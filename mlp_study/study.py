@@ -59,11 +59,10 @@ def table(folder: Path) -> pd.DataFrame:
     frame = pd.DataFrame(rows)
     if frame.empty:
         return frame
-    order = sorted(range(len(frame)), key=lambda i: _rank(frame.iloc[i]))
-    return frame.iloc[order]
+    return frame.iloc[sorted(range(len(rows)), key=lambda i: _rank(rows[i]))]
 
 
-def _rank(row: pd.Series) -> tuple[float, ...]:
+def _rank(row: dict[str, Any]) -> tuple[float, ...]:
     def number(*names: str) -> float:
         return next((float(row[name]) for name in names if name in row and pd.notna(row[name])), float("inf"))
 
@@ -100,7 +99,7 @@ def show(frame: pd.DataFrame, folder: Path, limit: int = 40) -> None:
     if not console.is_terminal:
         console.width = 200  # a file or a pipe has no width: let no column be cut
     # The directory's name repeats the overrides; training and test losses are in study.csv.
-    overrides_shown = frame.columns.get_loc("status") > 1
+    overrides_shown = list(frame.columns).index("status") > 1
     left_out = {"reason", "train_loss", "train_acc", "test_loss", *(["run"] if overrides_shown else [])}
     view = Table(title=f"{len(frame)} runs, best first", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     columns = [column for column in frame.columns if column not in left_out]

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import track
 
 from mlp_study import study
+from mlp_study.compose import SweepComposer
 from mlp_study.errors import RunsFailed
 from mlp_study.files import claimed
 from mlp_study.hydra_checks import check_run
@@ -67,6 +68,7 @@ def _jobs(sweeper: Any, arguments: list[str]) -> list[list[str]]:
 def _check_all(sweeper: Any, jobs: Sequence[Sequence[str]]) -> None:
     """Compose and check every run before the first one starts."""
     loader = sweeper.hydra_context.config_loader
+    loader.load_sweep_config = SweepComposer(loader)
     for job in track(jobs, "checking", transient=True, disable=len(jobs) < 10, console=Console(stderr=True)):
         check_run(loader.load_sweep_config(sweeper.config, list(job)))
     # What was composed here need not be composed again by the basic sweeper's own validation.

@@ -88,10 +88,11 @@ class RunWriter:
         data: ImageDataModule,
         train_seconds: float,
         num_images: int,
+        seconds: float | None = None,
     ) -> dict[str, Any]:
         """Record the end; see `RunRecord.finish`."""
         metrics = {} if test is None else {"test_loss": test.loss, "test_acc": test.acc}
-        result = self.record.finish(status, reason, metrics, train_seconds, num_images)
+        result = self.record.finish(status, reason, metrics, train_seconds, num_images, seconds)
         if self.events is not None:
             epoch = len(self.record.history)
             best = {f"best/{key}": result["metrics"].get(f"best_{key}") for key in ("val_acc", "val_loss")}
