@@ -33,12 +33,8 @@ class SweepComposer:
     def __call__(self, master_config: DictConfig, sweep_overrides: Sequence[str]) -> DictConfig:
         """The composed config of one job."""
         overrides = [self._parse(override) for override in sweep_overrides]
-        choices = tuple(o.input_line or "" for o in overrides if not self._is_value(o))
-        if choices not in self._bases:
-            self._bases[choices] = self._compose(master_config, list(choices))
-        config = copy.deepcopy(self._bases[choices])
-        values = [override for override in overrides if self._is_value(override)]
-        ConfigLoaderImpl._apply_overrides_to_config(values, config)
+        config = copy.deepcopy(self._base(master_config, overrides))
+        ConfigLoaderImpl._apply_overrides_to_config([o for o in overrides if self._is_value(o)], config)
         before = list(config.hydra.overrides.hydra)[: len(master_config.hydra.overrides.hydra)]
         task = [override for override in overrides if not override.is_hydra_override()]
         config.hydra.overrides.hydra = before + [o.input_line for o in overrides if o.is_hydra_override()]
@@ -50,6 +46,21 @@ class SweepComposer:
             )
         OmegaConf.copy_cache(from_config=master_config, to_config=config)
         return config
+
+    def task_config(self, master_config: DictConfig, sweep_overrides: Sequence[str]) -> DictConfig:
+        """The same without Hydra's own part, which is the larger one: enough to check a job."""
+        overrides = [self._parse(override) for override in sweep_overrides]
+        base = self._base(master_config, overrides)
+        config = OmegaConf.masked_copy(base, [str(key) for key in base if key != "hydra"])
+        values = [o for o in overrides if self._is_value(o) and not o.is_hydra_override()]
+        ConfigLoaderImpl._apply_overrides_to_config(values, config)
+        return config
+
+    def _base(self, master_config: DictConfig, overrides: Sequence[Override]) -> DictConfig:
+        choices = tuple(o.input_line or "" for o in overrides if not self._is_value(o))
+        if choices not in self._bases:
+            self._bases[choices] = self._compose(master_config, list(choices))
+        return self._bases[choices]
 
     def _parse(self, override: str) -> Override:
         if override not in self._parsed:

@@ -65,7 +65,7 @@ class EventFile:
     def image(self, tag: str, picture: Image.Image, epoch: int) -> None:
         """A picture."""
         content = io.BytesIO()
-        picture.save(content, format="PNG")
+        picture.save(content, format="PNG", compress_level=1)
         image = Summary.Image(
             height=picture.height, width=picture.width, colorspace=3, encoded_image_string=content.getvalue()
         )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from mlp_study import config as settings
@@ -57,10 +57,13 @@ def check_run(composed: DictConfig) -> Config:
 def typed(composed: DictConfig) -> Config:
     """What Hydra composed, as a `Config`."""
     try:
-        values = OmegaConf.to_container(composed, resolve=False)
-        assert isinstance(values, dict)
-        values.pop("hydra", None)
-        return settings.check(OmegaConf.to_container(OmegaConf.create(values), resolve=True))  # type: ignore[arg-type]
+        values = {}
+        for key in composed:
+            if key != "hydra":
+                value = composed[key]
+                is_node = isinstance(value, (DictConfig, ListConfig))
+                values[str(key)] = OmegaConf.to_container(value, resolve=True) if is_node else value
+        return settings.check(values)
     except OmegaConfBaseException as error:  # an interpolation that leads nowhere, a missing value
         raise UserError(str(error)) from None
 

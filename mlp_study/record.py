@@ -19,11 +19,12 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
+import yaml
 
 from mlp_study.config import Config
 from mlp_study.errors import UserError
@@ -89,7 +90,8 @@ class RunRecord:
             leftover.unlink(missing_ok=True)
         shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
         self.num_parameters, self.device = num_parameters, device
-        write_text(self.folder / "config.yaml", OmegaConf.to_yaml(self.config.as_dict()))
+        text = yaml.dump(self.config.as_dict(), Dumper=yaml.CSafeDumper, sort_keys=False)
+        write_text(self.folder / "config.yaml", text)
         write_text(self.folder / "summary.txt", summary + "\n")
 
     def epoch(self, row: Mapping[str, float]) -> None:
@@ -143,11 +145,16 @@ class RunRecord:
             "versions": {
                 "mlp_study": __version__,
                 "python": platform.python_version(),
-                **{name: version(name) for name in ("torch", "lightning", "numpy", "hydra-core")},
+                **_versions(),
             },
         }
         write_json(self.folder / "result.json", result)
         return result
+
+
+@cache
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in ("torch", "lightning", "numpy", "hydra-core")}
 
 
 def final_metrics(history: Sequence[Mapping[str, float]]) -> dict[str, float]:

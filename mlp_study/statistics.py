@@ -6,6 +6,7 @@ Shapes: M members, B samples, units of a layer, n numbers.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -71,15 +72,13 @@ class Histogram:
 @torch.no_grad()
 def histograms(values: Tensor) -> list[Histogram | None]:
     """One histogram for each member of `values` (M, ...); None where a number is not finite."""
-    flat = values.flatten(1).double()
-    low, high = flat.amin(1, keepdim=True), flat.amax(1, keepdim=True)
-    finite = (low.isfinite() & high.isfinite()).squeeze(1).tolist()
-    span = (high - low).clamp_min(torch.finfo(torch.float64).tiny)
-    bins = ((flat - low) / span * NUM_BINS).nan_to_num(0.0).clamp_(0, NUM_BINS - 1).long()
-    counts = torch.zeros(len(flat), NUM_BINS, dtype=torch.float64, device=flat.device)
-    counts.scatter_add_(1, bins, torch.ones_like(flat))
-    columns = torch.cat([low, high, flat.sum(1, keepdim=True), flat.square().sum(1, keepdim=True)], 1).tolist()
-    return [
-        Histogram(lo, hi, flat.shape[1], total, squares, bin_counts) if ok else None
-        for ok, (lo, hi, total, squares), bin_counts in zip(finite, columns, counts.tolist(), strict=True)
-    ]
+    flat = values.flatten(1)
+    low, high = flat.amin(1), flat.amax(1)
+    sums = torch.stack([low, high, flat.sum(1), flat.square().sum(1)], 1).double()
+    found: list[Histogram | None] = []
+    for member, (lo, hi, total, squares) in zip(flat, sums.tolist(), strict=True):
+        if not (math.isfinite(lo) and math.isfinite(hi)):
+            found.append(None)
+        else:  # histc widens an empty range by itself: then all are in one bin
+            found.append(Histogram(lo, hi, len(member), total, squares, torch.histc(member, NUM_BINS, lo, hi).tolist()))
+    return found

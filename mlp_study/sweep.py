@@ -68,9 +68,9 @@ def _jobs(sweeper: Any, arguments: list[str]) -> list[list[str]]:
 def _check_all(sweeper: Any, jobs: Sequence[Sequence[str]]) -> None:
     """Compose and check every run before the first one starts."""
     loader = sweeper.hydra_context.config_loader
-    loader.load_sweep_config = SweepComposer(loader)
+    loader.load_sweep_config = composer = SweepComposer(loader)
     for job in track(jobs, "checking", transient=True, disable=len(jobs) < 10, console=Console(stderr=True)):
-        check_run(loader.load_sweep_config(sweeper.config, list(job)))
+        check_run(composer.task_config(sweeper.config, job))
     # What was composed here need not be composed again by the basic sweeper's own validation.
     sweeper.validate_batch_is_legal = lambda batch: None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import resource
 import time
 import traceback
@@ -11,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hydra.core.utils import JobReturn, JobStatus, configure_log, run_job, setup_globals
-from omegaconf import DictConfig, open_dict
+from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
+from omegaconf import OmegaConf, open_dict
 from rich.console import Console
 
 from mlp_study.config import Config
@@ -68,7 +69,6 @@ def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], initial_job_id
     configure_log(launcher.config.hydra.hydra_logging, launcher.config.hydra.verbose)
     console = Console(highlight=False, soft_wrap=True, markup=False)
     jobs = [_prepare(launcher, list(overrides), initial_job_idx + i) for i, overrides in enumerate(job_overrides)]
-    configure_log(launcher.config.hydra.hydra_logging, launcher.config.hydra.verbose)
     todo = [job for job in jobs if not is_complete(job.folder, job.config)]
     if len(todo) < len(jobs):
         console.print(f"{len(jobs) - len(todo)} of {len(jobs)} runs are already complete")
@@ -83,6 +83,7 @@ def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], initial_job_id
     for job in jobs:
         job.returned.return_value = read_result(job.folder)
         job.returned.status = JobStatus.COMPLETED
+        launcher.hydra_context.callbacks.on_job_end(config=job.returned.hydra_cfg, job_return=job.returned)
     if todo:
         whole = time.perf_counter() - started
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
@@ -94,26 +95,35 @@ def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], initial_job_id
 
 
 def _prepare(launcher: Any, overrides: list[str], number: int) -> Job:
-    """The run's directory with its .hydra/, as Hydra's basic launcher makes it."""
-    composed = launcher.hydra_context.config_loader.load_sweep_config(launcher.config, overrides)
+    """The run's directory with its .hydra/, as Hydra's `run_job` makes it, in a quarter of its time."""
+    context = launcher.hydra_context
+    composed = context.config_loader.load_sweep_config(launcher.config, overrides)
+    hydra = composed.hydra
+    with open_dict(hydra):
+        hydra.job.id = hydra.job.num = number
+        folder = Path(str(hydra.sweep.dir)).absolute() / str(hydra.sweep.subdir)
+        hydra.runtime.output_dir = str(folder)
     with open_dict(composed):
-        composed.hydra.job.id = number
-        composed.hydra.job.num = number
-    configs: list[Config] = []
-
-    def task(config: DictConfig) -> None:
-        configs.append(typed(config))
-
-    returned = run_job(
-        hydra_context=launcher.hydra_context,
-        task_function=task,
-        config=composed,
-        job_dir_key="hydra.sweep.dir",
-        job_subdir_key="hydra.sweep.subdir",
+        task = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+    returned = JobReturn(
+        overrides=list(hydra.overrides.task),
+        cfg=task,
+        hydra_cfg=composed,
+        working_dir=os.getcwd(),
+        task_name=hydra.job.name,
     )
-    returned.return_value  # noqa: B018  raises what `task` raised
-    folder = Path(composed.hydra.runtime.output_dir)
-    return Job(number, configs[0], folder, list(composed.hydra.overrides.task), returned)
+    job = Job(number, typed(task), folder, list(hydra.overrides.task), returned)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{hydra.job.name}.log").touch()
+    if hydra.output_subdir is not None:
+        saved = folder / hydra.output_subdir
+        saved.mkdir(exist_ok=True)
+        (saved / "config.yaml").write_text(OmegaConf.to_yaml(task), encoding="utf-8")
+        only_hydra = OmegaConf.to_yaml(OmegaConf.masked_copy(composed, "hydra"))
+        (saved / "hydra.yaml").write_text(only_hydra, encoding="utf-8")
+        (saved / "overrides.yaml").write_text(OmegaConf.to_yaml(hydra.overrides.task), encoding="utf-8")
+    context.callbacks.on_job_start(config=composed, task_function=launcher.task_function)
+    return job
 
 
 class GridBar:

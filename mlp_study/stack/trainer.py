@@ -232,7 +232,9 @@ class StackTrainer:
             return
         outcomes: dict[int, TestOutcome] = {}
         if self.data.test is not None and any(self.members[m].ended != DIVERGED for m in ended):
+            started = time.perf_counter()
             losses, accs, predicted = self._evaluate(*self._slices("test"))
+            self.seconds += time.perf_counter() - started
             outcomes = {m: TestOutcome(losses[m], accs[m], predicted[m].cpu().numpy()) for m in ended}
         for m in ended:
             member = self.members[m]
