@@ -25,7 +25,7 @@ train: $(VENV)/.installed  ## train the grid optim=sgd,adam init=glorot,zeros on
 	$(BIN)/python -m mlp_study.train -m optim=sgd,adam init=glorot,zeros $(ARGS)
 
 test: $(VENV)/.installed-dev  ## run the tests (no network, no GPU needed)
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 lint: $(VENV)/.installed-dev  ## ruff and mypy
 	$(BIN)/ruff check .

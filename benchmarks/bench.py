@@ -1,4 +1,7 @@
-"""Time one epoch of 784-100-10 at batch 32 on the 60,000 images of MNIST, several ways, in one run.
+"""Time one epoch at batch 32 on the 60,000 images of MNIST, several ways, in one run.
+
+First one network, 784-100-10: a plain loop, this project, Lightning as templates write it. Then a grid of networks of
+784-100-10-10 (`benchmarks.grid`), in seconds per network.
 
     python -m benchmarks.bench            (or: make bench)
     python -m benchmarks.bench --rounds 5
@@ -24,6 +27,7 @@ from rich.table import Table
 from torch import nn
 from torch.nn import functional as F
 
+from benchmarks import grid
 from mlp_study.data.datamodule import ImageDataModule
 from mlp_study.lit import LitMLP
 from mlp_study.run import prepare_processor
@@ -69,7 +73,7 @@ def this_project(data: ImageDataModule) -> float:
     module = LitMLP(
         mlp={"in_size": 784, "hidden": [100], "out_size": 10}, optim={"name": "sgd", "lr": 0.1}, batch_size=BATCH
     )
-    return _fit(module, datamodule=data)
+    return fit(module, datamodule=data)
 
 
 def template(data: ImageDataModule) -> float:
@@ -97,7 +101,7 @@ def template(data: ImageDataModule) -> float:
             return torch.optim.SGD(self.parameters(), lr=0.1)
 
     loader = torch.utils.data.DataLoader(torchvision_mnist(), batch_size=BATCH, shuffle=True)
-    return _fit(TemplateModule(), loader, bar=True)
+    return fit(TemplateModule(), loader, bar=True)
 
 
 def torchvision_mnist():
@@ -117,7 +121,7 @@ def torchvision_mnist():
         return MNIST(folder, train=True, transform=Compose([ToTensor(), Normalize((0.1307,), (0.3081,))]))
 
 
-def _fit(module: L.LightningModule, *loaders, bar: bool = False, datamodule=None) -> float:
+def fit(module: L.LightningModule, *loaders, bar: bool = False, datamodule=None) -> float:
     clock = EpochClock()
     trainer = L.Trainer(
         accelerator="cpu", max_epochs=1, logger=False, enable_checkpointing=False, enable_progress_bar=bar,
@@ -127,44 +131,71 @@ def _fit(module: L.LightningModule, *loaders, bar: bool = False, datamodule=None
     return clock.seconds[0]
 
 
-WAYS: dict[str, Callable[[ImageDataModule], float]] = {
-    "plain PyTorch loop": plain_loop,
-    "this project": this_project,
-    "Lightning template": template,
-}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5, help="how often each way is timed (default 5)")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each way is timed (default 3)")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="torch's threads")
+    parser.add_argument("--only", choices=["single", "grid"], help="one of the two tables")
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore")
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    torch.set_num_threads(arguments.threads)
     prepare_processor()
+    threads = arguments.threads
     data = ImageDataModule(DATA, seed=0)
     data.setup()
-    times: dict[str, list[float]] = {name: [] for name in WAYS}
+    ways: dict[str, Callable[[], float] | None] = {
+        "plain PyTorch loop": lambda: plain_loop(data),
+        "this project, one run": lambda: this_project(data),
+        "Lightning template": lambda: template(data),
+    }
+    if arguments.only == "grid":
+        del ways["this project, one run"]
+    if arguments.only != "single":
+        ways |= {
+            "serial, 12 cells": grid.serial(12),
+            "stacked, 1 member": grid.stacked(1, 1),
+            "stacked, 12 cells": grid.stacked(12, threads),
+            "stacked, 48 members": grid.stacked(48, threads),
+            "stacked, 48 members, all sgd": grid.stacked(48, threads, only="sgd"),
+            "JAX vmap + scan, 12 cells": grid.jax_stack(12),
+            "Keras 3 on JAX, one": grid.keras_serial(),
+            "products only, 12": grid.product_floor(12, threads),
+            "products only, 48": grid.product_floor(48, threads),
+        }
+    times: dict[str, list[float]] = {name: [] for name, way in ways.items() if way is not None}
+    for name in ways.keys() - times.keys():
+        print(f"{name}: skipped, not installed (pip install -e '.[bench]')")
     for _ in track(range(arguments.rounds), "timing", console=Console(stderr=True)):
-        for name, way in WAYS.items():
-            times[name].append(way(data))
-    show(times, arguments.threads)
+        for name in times:
+            torch.set_num_threads(threads)
+            way = ways[name]
+            assert way is not None
+            times[name].append(way())
+    show(times, threads)
 
 
 def show(times: dict[str, list[float]], num_threads: int) -> None:
-    base = statistics.median(times["plain PyTorch loop"])
-    table = Table(
-        title=f"one epoch, 784-100-10, batch 32, 60,000 images; torch {torch.__version__}, {num_threads} threads"
-    )
-    for column in ("way", "fastest s", "median s", "x plain loop"):
+    """One row per way: seconds of an epoch per network, and ratios from the medians."""
+    medians = {name: statistics.median(seconds) for name, seconds in times.items()}
+    base, slowest = medians["plain PyTorch loop"], medians["Lightning template"]
+    title = f"one epoch of one network, batch 32, 60,000 images; torch {torch.__version__}, {num_threads} threads"
+    table = Table(title=title, title_justify="left")
+    for column in ("way", "fastest s", "median s", "x plain loop", "times faster than the template"):
         table.add_column(column, justify="left" if column == "way" else "right")
     for name, seconds in times.items():
-        median = statistics.median(seconds)
-        table.add_row(name, f"{min(seconds):.2f}", f"{median:.2f}", f"{median / base:.2f}")
+        median = medians[name]
+        row = (f"{min(seconds):.3f}", f"{median:.3f}", f"{median / base:.2f}", f"{slowest / median:.1f}")
+        table.add_row(name, *row)
     Console(width=120).print(table)
-    ours, theirs = (statistics.median(times[way]) for way in ("this project", "Lightning template"))
-    print(f"this project: {ours / base:.2f} x the plain loop, {theirs / ours:.1f} x faster than the template")
+    for slow, fast in (
+        ("serial, 12 cells", "stacked, 12 cells"),
+        ("Keras 3 on JAX, one", "stacked, 12 cells"),
+        ("JAX vmap + scan, 12 cells", "stacked, 12 cells"),
+        ("stacked, 48 members", "products only, 48"),
+        ("stacked, 48 members, all sgd", "products only, 48"),
+    ):
+        if slow in medians and fast in medians:
+            print(f"{slow} / {fast} = {medians[slow] / medians[fast]:.2f}")
 
 
 if __name__ == "__main__":

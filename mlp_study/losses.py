@@ -6,6 +6,7 @@ Binary cross-entropy and squared error compare with one-hot targets and average 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -70,15 +71,20 @@ def losses_and_gradient(
     if loss == "cross_entropy":
         log_p = torch.log_softmax(logits, 1)
         index = labels.unsqueeze(1)
-        losses = log_p.gather(1, index).squeeze(1).mean(1).neg()
+        losses = log_p.gather(1, index).mean((1, 2)).neg_()
         gradient = log_p.exp_()
-        gradient.scatter_add_(1, index, gradient.new_tensor(-1.0).expand(index.shape))
+        gradient.scatter_add_(1, index, _minus_one(logits.dtype, logits.device).expand(index.shape))
         return losses, gradient.div_(labels.shape[1])
     with torch.enable_grad():
         leaf = logits.detach().requires_grad_()
         losses = sample_losses(loss, leaf.mT, labels, output_activation).mean(1)
         (gradient,) = torch.autograd.grad(losses.sum(), leaf)
     return losses.detach(), gradient
+
+
+@lru_cache
+def _minus_one(dtype: torch.dtype, device: torch.device) -> Tensor:
+    return torch.tensor(-1.0, dtype=dtype, device=device)
 
 
 def outputs(loss: str, logits: Tensor, output_activation: str = "auto") -> Tensor:

@@ -135,6 +135,7 @@ def both(tmp_path_factory):
     return folder / "basic", folder / "stacked"
 
 
+@pytest.mark.xdist_group("both")
 def test_twelve_cells_leave_what_twelve_serial_runs_leave(both):
     basic, stacked = both
     runs = sorted(path.name for path in basic.iterdir() if path.is_dir())
@@ -158,6 +159,7 @@ def test_twelve_cells_leave_what_twelve_serial_runs_leave(both):
         assert OmegaConf.to_container(one) == OmegaConf.to_container(other)
 
 
+@pytest.mark.xdist_group("both")
 def test_twelve_cells_have_the_same_table(both):
     one, other = (pd.read_csv(study / "study.csv").sort_values("run").reset_index(drop=True) for study in both)
     assert list(one.columns) == list(other.columns)
@@ -170,11 +172,13 @@ def test_twelve_cells_have_the_same_table(both):
     np.testing.assert_allclose(one["train_loss"][untrained], other["train_loss"][untrained], atol=1e-5)
 
 
+@pytest.mark.xdist_group("both")
 def test_the_plan_is_printed(both):
     assert "12 runs in 1 stack" in (both[1] / "printed.txt").read_text()
     assert "peak memory" in (both[1] / "printed.txt").read_text()
 
 
+@pytest.mark.xdist_group("both")
 def test_a_members_checkpoint_is_a_plain_modules(both):
     content = []
     for study in both:
@@ -240,9 +244,11 @@ def test_written_out_slopes_are_autograds(activation):
     stack = StackedMLP(members, [slice(0, 2), slice(2, 3)])
     generator = torch.Generator().manual_seed(0)
     xs = [torch.randn(7, 6, generator=generator, dtype=torch.float64) for _ in range(2)]
-    logits = stack.forward(xs, training=True)
+    with torch.no_grad():
+        logits = stack.forward(xs, training=True)
     grad = torch.randn(logits.shape, generator=generator, dtype=torch.float64)
-    stack.backward(grad)
+    with torch.no_grad():
+        stack.backward(grad)
     for m, member in enumerate(members):
         plain = member(xs[m // 2])
         torch.testing.assert_close(logits[m].T, plain)
@@ -291,11 +297,13 @@ def test_dropout_masks_are_the_serial_runs_own():
     x = torch.ones(8, 50)
     twins = [MLP(50, [40], 5, dropout=rate, seed=seed) for seed, rate in ((0, 0.5), (1, 0.2), (2, 0.0))]
     for _ in range(2):
-        logits = stack.forward([x], training=True)
+        with torch.no_grad():
+            logits = stack.forward([x], training=True)
         for m, twin in enumerate(twins):
             torch.testing.assert_close(logits[m].T, twin(x))
 
 
+@pytest.mark.xdist_group("both")
 def test_losses_at_chance_stay_at_chance(both):
     for study in both:
         for optim in ("sgd", "adam", "nesterov"):

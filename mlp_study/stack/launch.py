@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import resource
 import time
@@ -35,7 +34,6 @@ from mlp_study.stack.trainer import Member, StackTrainer
 from mlp_study.summary import summary
 from mlp_study.writer import RunWriter
 
-log = logging.getLogger("mlp_study")
 MOST_LINES = 48  # outcomes printed one by one; the table and study.csv hold all
 
 
@@ -181,7 +179,6 @@ def _train(stack: Stack, jobs: list[Job], number: int, bar: GridBar) -> float:
         trainer.fit()
         return trainer.seconds
     except Exception as error:
-        log.error("%s", traceback.format_exc())
         reason = f"{type(error).__name__}: {error}".strip().splitlines()[0]
         for job in jobs:
             if job.number not in done:

@@ -12,6 +12,7 @@ memory traffic as the product). What stands between two products is computed by 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +28,11 @@ SLOPES: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
     "relu": lambda g, z, a: torch.ops.aten.threshold_backward(g, a, 0),
     "linear": lambda g, z, a: g,
 }
+
+
+def _of(tensor: Any, members: slice | None) -> Any:
+    """A slice costs as much as a small product: only where there is something to cut."""
+    return tensor if members is None or tensor is None else tensor[members]
 
 
 class StackedDense:
@@ -45,17 +51,16 @@ class StackedDense:
         self.weight_grad = torch.zeros_like(self.weight)
         self.bias_grad = torch.zeros_like(self.bias) if self.bias is not None else None
 
-    def forward(self, members: slice, x: Tensor) -> Tensor:
-        """W x + b for some members: (m, in, B) -> (m, out, B)."""
-        if self.bias is None:
-            return torch.bmm(self.weight[members], x)
-        return torch.baddbmm(self.bias[members], self.weight[members], x)
+    def forward(self, members: slice | None, x: Tensor) -> Tensor:
+        """W x + b for some members, None for all: (m, in, B) -> (m, out, B)."""
+        weight, bias = _of(self.weight, members), _of(self.bias, members)
+        return torch.bmm(weight, x) if bias is None else torch.baddbmm(bias, weight, x)
 
-    def backward_weight(self, members: slice, grad: Tensor, x: Tensor) -> None:
+    def backward_weight(self, members: slice | None, grad: Tensor, x: Tensor) -> None:
         """Gradients from those of the output, (m, out, B), and the input, (m, in, B)."""
-        torch.bmm(grad, x.mT, out=self.weight_grad[members])
+        torch.bmm(grad, x.mT, out=_of(self.weight_grad, members))
         if self.bias_grad is not None:
-            torch.sum(grad, 2, keepdim=True, out=self.bias_grad[members])
+            torch.sum(grad, 2, keepdim=True, out=_of(self.bias_grad, members))
 
     def backward_input(self, grad: Tensor) -> Tensor:
         """Gradient of the input, (M, in, B)."""
@@ -141,30 +146,31 @@ class StackedMLP:
     def __len__(self) -> int:
         return len(self.members)
 
-    @torch.no_grad()
     def forward(self, batches: Sequence[Tensor], training: bool) -> Tensor:
-        """Logits (M, classes, B) for one batch (B, pixels) per group; while training, keeps what `backward` needs."""
+        """Logits (M, classes, B) for one batch (B, pixels) per group; while training, keeps what `backward` needs.
+
+        The gradients are ours: call this, like `backward`, under `torch.no_grad()`.
+        """
         self._inputs = self._first_inputs(batches, training)
         self._blocks: list[tuple[tuple[Tensor, ...], Tensor | None]] = []
         z = self._first_product(self._inputs)
-        everyone = slice(None)
         for i, dense in enumerate(self.dense[1:]):
             a = self._between(i, z, training)
-            self._inputs.append((everyone, a))
-            z = dense.forward(everyone, a)
+            self._inputs.append((None, a))
+            z = dense.forward(None, a)
         return z
 
-    def _first_product(self, inputs: Sequence[tuple[slice, Tensor]]) -> Tensor:
+    def _first_product(self, inputs: Sequence[tuple[slice | None, Tensor]]) -> Tensor:
         parts = [self.dense[0].forward(members, x) for members, x in inputs]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
-    def _first_inputs(self, batches: Sequence[Tensor], training: bool) -> list[tuple[slice, Tensor]]:
+    def _first_inputs(self, batches: Sequence[Tensor], training: bool) -> list[tuple[slice | None, Tensor]]:
         """Layer one's input for each group, (members of the group, pixels, B), without a copy if it can be."""
         shared = [x.mT.expand(g.stop - g.start, -1, -1) for g, x in zip(self.groups, batches, strict=True)]
         if self.input_dropout is None or not training:
-            return list(zip(self.groups, shared, strict=True))
+            return [(None, shared[0])] if len(shared) == 1 else list(zip(self.groups, shared, strict=True))
         x = torch.cat(shared)
-        return [(slice(0, len(self)), x * self.input_dropout.masks(x, self.members) / self.input_dropout.keep_rate)]
+        return [(None, x * self.input_dropout.masks(x, self.members) / self.input_dropout.keep_rate)]
 
     def _between(self, i: int, z: Tensor, training: bool) -> Tensor:
         """What stands between products i and i + 1: activation, batch normalization, dropout."""
@@ -204,7 +210,6 @@ class StackedMLP:
             norm.bias_grad.copy_(grads[2])
         return grads[0]
 
-    @torch.no_grad()
     def backward(self, grad: Tensor) -> None:
         """Fill all gradients from that of the logits, (M, classes, B)."""
         num_first = len(self._inputs) - (len(self.dense) - 1)
@@ -213,7 +218,7 @@ class StackedMLP:
             self.dense[i].backward_weight(members, grad, x)
             grad = self._between_backward(i - 1, self.dense[i].backward_input(grad))
         for members, x in self._inputs[:num_first]:
-            self.dense[0].backward_weight(members, grad[members], x)
+            self.dense[0].backward_weight(members, _of(grad, members), x)
 
     @torch.no_grad()
     def activations(self, batches: Sequence[Tensor]) -> list[Tensor]:
@@ -222,7 +227,7 @@ class StackedMLP:
         outputs = []
         for i, dense in enumerate(self.dense[1:]):
             outputs.append(ACTIVATIONS[self.dense[i].activation](z))
-            z = dense.forward(slice(None), self._between(i, z, False))
+            z = dense.forward(None, self._between(i, z, False))
         return [*outputs, z]
 
     def parameters(self) -> list[tuple[Tensor, Tensor]]:

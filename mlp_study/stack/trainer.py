@@ -117,21 +117,27 @@ class StackTrainer:
         for blocks in zip(*self.batches.values(), strict=True):
             images = [block[0].split(self.batch_size) for block in blocks]
             labels = [block[1].split(self.batch_size) for block in blocks]
+            all_losses, all_logits, all_labels = [], [], []
             for step in range(len(images[0])):
                 xs = [image[step] for image in images]
-                y = torch.cat([lab[step].expand(n, -1) for lab, n in zip(labels, sizes, strict=True)])  # (M, B)
+                ys = [group[step].expand(n, -1) for group, n in zip(labels, sizes, strict=True)]
+                y = ys[0] if len(ys) == 1 else torch.cat(ys)  # (M, B)
                 logits = self.network.forward(xs, training=True)  # (M, classes, B)
                 mean, gradient = losses_and_gradient(self.loss, logits, y, self.output_activation)  # (M,)
                 self.network.backward(gradient)
                 penalties = self.updates.penalties(self.network)
-                total = mean if penalties is None else mean + penalties
-                if self.first_losses is None:
-                    self.first_losses = total
-                losses.add_(total, alpha=y.shape[1])
-                hits += (logits.mT.contiguous().argmax(2) == y).sum(1)
                 self.updates.step(self.network)
-            self.num_images_epoch += len(blocks[0][0])
+                all_losses.append(mean if penalties is None else mean + penalties)
+                all_logits.append(logits)
+                all_labels.append(y)
+            if self.first_losses is None:
+                self.first_losses = all_losses[0]
+            # The running means, once for all mini-batches: a tenth of the time of a step otherwise.
+            counts = torch.tensor([y.shape[1] for y in all_labels], dtype=torch.float64, device=device)
+            losses += counts @ torch.stack(all_losses).double()
+            hits += (torch.cat(all_logits, 2).mT.contiguous().argmax(2) == torch.cat(all_labels, 1)).sum(1)
             num_images = len(blocks[0][0])
+            self.num_images_epoch += num_images
             self.bar.advance(num * num_images / len(self.data.train[0]), num * num_images)
         self.num_images += self.num_images_epoch
         return losses, hits, xs

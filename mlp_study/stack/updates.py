@@ -53,6 +53,7 @@ class Updates:
             torch.tensor(values, dtype=weight.dtype, device=weight.device)
             for values in (self.l2, self.clip_norm, self.clip_value)
         )
+        self._scheduled = [(m, factor) for m, factor in enumerate(self.factors) if factor is not None]
         self.steps: list[Callable[[], None]] = []
         for m, optimizer_ in enumerate(self.optimizers):
             pairs = network.member_parameters(m)
@@ -77,28 +78,27 @@ class Updates:
         """Each member's learning rate in the last step."""
         return [float(o.param_groups[0]["lr"]) for o in self.optimizers]
 
-    @torch.no_grad()
     def penalties(self, network: StackedMLP) -> Tensor | None:
         """l2 * sum(w^2) of each member, (M,); None where no member has any."""
         if not any(self.l2):
             return None
         return self._l2 * torch.stack([d.weight.flatten(1).square().sum(1) for d in network.dense]).sum(0)
 
-    @torch.no_grad()
     def step(self, network: StackedMLP) -> None:
-        """Add the penalties' gradients, clip, and update all weights."""
+        """Add the penalties' gradients, clip, and update all weights; under `torch.no_grad()`."""
         if any(self.l2):
             for dense in network.dense:
                 dense.weight_grad.addcmul_(dense.weight, 2 * self._l2[:, None, None])
         self._clip(network)
-        for optimizer_, factor, base in zip(self.optimizers, self.factors, self.base_rates, strict=True):
-            if factor is not None:
-                optimizer_.param_groups[0]["lr"] = base * factor(self.num_steps)
+        for m, factor in self._scheduled:
+            self.optimizers[m].param_groups[0]["lr"] = self.base_rates[m] * factor(self.num_steps)
         for step in self.steps:
             step()
         self.num_steps += 1
 
     def _clip(self, network: StackedMLP) -> None:
+        if min(self.clip_norm + self.clip_value) == float("inf"):
+            return
         gradients = [gradient.view(len(network), -1) for _, gradient in network.parameters()]
         if min(self.clip_norm) < float("inf"):
             norm = torch.stack([g.norm(dim=1) for g in gradients]).norm(dim=0)
