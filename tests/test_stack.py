@@ -3,6 +3,10 @@
 import itertools
 import json
 import math
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +28,7 @@ from mlp_study.run import prepare_processor, train_run
 from mlp_study.stack.launch import GridBar, Job
 from mlp_study.stack.launch import _train as train_stack
 from mlp_study.stack.network import SLOPES, StackedMLP
-from mlp_study.stack.plan import Stack, describe, plan
+from mlp_study.stack.plan import Stack, bytes_per_member, describe, plan
 
 OPTIMIZERS = ["sgd", "momentum", "nesterov", "adam", "adamw", "adamax", "nadam", "rmsprop", "adagrad", "adadelta"]
 PART_OF_MNIST = ["logger=none", "trainer.limit_train_batches=6", "trainer.limit_val_batches=1", "trainer.max_epochs=2"]
@@ -288,6 +292,8 @@ def test_plan_tells_what_stacks_from_what_splits():
     assert "18 runs in 9 stacks" in text
     assert "model.hidden" in text.splitlines()[-1]
     assert [len(stack.members) for stack in plan(same, max_members=4)] == [4, 4, 2]
+    assert [len(stack.members) for stack in plan(same, memory=3 * bytes_per_member(same[0]) + 1)] == [3, 3, 3, 1]
+    assert [len(stack.members) for stack in plan(same, memory=1)] == [1] * 10
     assert plan([cell(seed=1), cell(seed=0), cell(seed=1)])[0] == Stack([1, 0, 2], plan(same)[0].shared)
 
 
@@ -309,3 +315,37 @@ def test_losses_at_chance_stay_at_chance(both):
         for optim in ("sgd", "adam", "nesterov"):
             history = pd.read_csv(study / f"optim={optim},init=zeros" / "history.csv")
             assert (history["train_loss"] - math.log(10)).abs().max() < 0.05
+
+
+def test_interrupted_grid_keeps_what_is_finished_and_is_completed_later(tmp_path):
+    arguments = [
+        "-m",
+        "seed=0,1",
+        "trainer.max_epochs=1,4000",
+        "experiment=quick",
+        "logger=none",
+        "hydra.sweep.dir=study",
+    ]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mlp_study.train", *arguments], cwd=tmp_path, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    written = tmp_path / "study" / "seed=0,trainer.max_epochs=4000" / "history.csv"
+    deadline = time.time() + 60
+    while not written.exists() and time.time() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in error
+    table = pd.read_csv(tmp_path / "study" / "study.csv")
+    assert sorted(table["status"]) == ["completed", "completed", "unfinished", "unfinished"]
+    assert "4 runs, best first" in out
+
+
+def test_max_members_is_obeyed_and_checked(train):
+    common = ["-m", "seed=0,1,2", "experiment=quick", "trainer.max_epochs=1", "logger=none"]
+    assert "3 runs in 2 stacks" in train(*common, "hydra.launcher.max_members=2").out
+    outcome = train(*common, "hydra.launcher.max_members=0")
+    assert outcome.code == 2
+    assert "max_members=0" in outcome.err

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
 from omegaconf import OmegaConf, open_dict
 from rich.console import Console
 
 from mlp_study.config import Config
+from mlp_study.errors import UserError
 from mlp_study.hydra_checks import typed
 from mlp_study.job import run_name
 from mlp_study.progress import TrainingBar
@@ -62,6 +64,8 @@ class Job:
 
 def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
     """Train all jobs of a batch; see `hydra.plugins.launcher.Launcher.launch`."""
+    if launcher.max_members is not None and launcher.max_members < 1:
+        raise UserError(f"hydra.launcher.max_members={launcher.max_members}: expected null or a whole number >= 1")
     setup_globals()
     started = time.perf_counter()
     configure_log(launcher.config.hydra.hydra_logging, launcher.config.hydra.verbose)
@@ -70,7 +74,7 @@ def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], initial_job_id
     todo = [job for job in jobs if not is_complete(job.folder, job.config)]
     if len(todo) < len(jobs):
         console.print(f"{len(jobs) - len(todo)} of {len(jobs)} runs are already complete")
-    stacks = plan([job.config for job in todo], launcher.max_members)
+    stacks = plan([job.config for job in todo], launcher.max_members, 0.5 * free_memory(pick_device(jobs[0].config)))
     for line in describe(stacks, len(todo)) if todo else []:
         console.print(line)
     prepare_processor()
@@ -90,6 +94,13 @@ def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], initial_job_id
             f"peak memory {peak:.2f} GiB"
         )
     return [job.returned for job in jobs]
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that are free on `device`."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def _prepare(launcher: Any, overrides: list[str], number: int) -> Job:

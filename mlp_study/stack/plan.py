@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from mlp_study.config import Config
@@ -22,6 +23,7 @@ OWN_KEYS = {
 }
 # More members than this gain nothing: a step is then bound by the memory that weights and gradients pass through.
 MOST_MEMBERS = 64
+EVAL_ROWS = 2_000  # images evaluated at a time: their activations, for all members, stay in the caches
 
 
 @dataclass(frozen=True)
@@ -49,17 +51,34 @@ def shared_settings(config: Config) -> dict[str, Any]:
     return flat
 
 
-def plan(configs: Sequence[Config], max_members: int | None = None) -> list[Stack]:
-    """Group runs into stacks of at most `max_members` (default `MOST_MEMBERS`), in the order in which they come.
+def bytes_per_member(config: Config, in_size: int = 784) -> int:
+    """About what one more member needs: weights, gradients, optimizer state, and activations while evaluating."""
+    widths = [in_size, *config.model["hidden"], 10]
+    weights = sum(inp * out + out for inp, out in pairwise(widths))
+    # Weights, gradients, up to three tensors of state, the plain copy, and room for what a step allocates.
+    numbers = 8 * weights + 4 * max(EVAL_ROWS, config.data["batch_size"]) * sum(widths[1:])
+    if config.model["input_dropout"] > 0:
+        numbers += 3 * in_size * config.data["batch_size"]
+    return numbers * (8 if config.trainer["precision"] == "64-true" else 4)
+
+
+def plan(configs: Sequence[Config], max_members: int | None = None, memory: float = float("inf")) -> list[Stack]:
+    """Group runs into stacks, in the order in which they come.
 
     Within a stack, runs of the same seed stand together: they see the same batches.
+
+    Args:
+        configs: the runs.
+        max_members: of a stack; default `MOST_MEMBERS`, or fewer where they would not fit.
+        memory: bytes that a stack may take.
     """
     groups: dict[str, list[int]] = {}
     for number, config in enumerate(configs):
         groups.setdefault(json.dumps(shared_settings(config), sort_keys=True), []).append(number)
-    size = max_members or MOST_MEMBERS
     stacks = []
     for key, members in groups.items():
+        fitting = memory / max(bytes_per_member(configs[number]) for number in members)
+        size = max_members or max(1, int(min(MOST_MEMBERS, fitting)))
         ordered = sorted(members, key=lambda number: configs[number].seed)  # stable
         stacks += [Stack(ordered[start : start + size], json.loads(key)) for start in range(0, len(ordered), size)]
     return stacks

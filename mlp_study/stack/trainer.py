@@ -19,11 +19,10 @@ from mlp_study.progress import TrainingBar
 from mlp_study.record import COMPLETED, DIVERGED, STOPPED
 from mlp_study.seeds import streams
 from mlp_study.stack.network import StackedMLP
+from mlp_study.stack.plan import EVAL_ROWS
 from mlp_study.stack.updates import Updates
 from mlp_study.statistics import LayerState, layer_statistics
 from mlp_study.writer import RunWriter, TestOutcome
-
-EVAL_ROWS = 2_000  # images evaluated at a time: their activations, for all members, stay in the caches
 
 
 class Member:
