@@ -40,6 +40,14 @@ def read(path: str | Path, labelled: bool) -> tuple[np.ndarray, np.ndarray | Non
     return pixels.astype(np.uint8), labels
 
 
+def has_labels(path: str | Path) -> bool:
+    """Whether the CSV file has a label column; False for a file that `read` will refuse."""
+    try:
+        return "label" in pd.read_csv(path, nrows=0).columns
+    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError):
+        return False
+
+
 def _whole_numbers(path: str | Path, table: pd.DataFrame, most: int) -> np.ndarray:
     """The table as float64, once every entry has been seen to be a whole number from 0 to `most`."""
     values = table.apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)

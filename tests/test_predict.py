@@ -1,0 +1,193 @@
+"""Predicting with a trained run through the command line: test images, Kaggle's CSV, pictures, and hostile files."""
+
+import json
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import run_command
+from PIL import Image
+
+from mlp_study.checkpoint import open_run
+from mlp_study.data import pictures, sources
+from mlp_study.errors import UserError
+
+pytestmark = pytest.mark.xdist_group("predict")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Path:
+    """A short run on MNIST with its checkpoint, and Kaggle-format files of the test images."""
+    folder = tmp_path_factory.mktemp("trained")
+    outcome = run_command(
+        "trainer.max_epochs=1",
+        "trainer.limit_train_batches=600",
+        "callbacks=checkpoint",
+        "hydra.run.dir=run",
+        cwd=folder,
+    )
+    assert outcome.code == 0, outcome.err
+    raw = sources.load({"source": "mnist", "root": None})
+    table = pd.DataFrame(raw.test_images, columns=[f"pixel{i}" for i in range(784)])
+    table.to_csv(folder / "test.csv", index=False)
+    table.insert(0, "label", raw.test_labels)
+    table.to_csv(folder / "labelled.csv", index=False)
+    return folder
+
+
+def predict(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "mlp_study.predict", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_the_test_images_give_the_accuracy_of_training_to_the_last_digit(trained):
+    done = predict(trained, "run")
+    assert done.returncode == 0, done.stderr
+    metrics = json.loads((trained / "run" / "result.json").read_text())["metrics"]
+    evaluation = json.loads((trained / "run" / "predictions" / "evaluation.json").read_text())
+    assert evaluation["acc"] == metrics["test_acc"]
+    assert evaluation["loss"] == pytest.approx(metrics["test_loss"], rel=1e-6)
+    assert f"test_acc {metrics['test_acc']}" in done.stdout
+    confusion = pd.read_csv(trained / "run" / "predictions" / "confusion.csv", index_col="true").to_numpy()
+    assert confusion.sum() == 10000
+    assert np.trace(confusion) / 10000 == metrics["test_acc"]
+    np.testing.assert_allclose(evaluation["recall"], np.diag(confusion) / confusion.sum(1), rtol=1e-6)
+    np.testing.assert_allclose(evaluation["precision"], np.diag(confusion) / confusion.sum(0), rtol=1e-6)
+    with Image.open(trained / "run" / "predictions" / "mistakes.png") as picture:
+        assert picture.width == 560
+
+
+def test_kaggle_csv_of_the_test_images_gives_the_same_accuracy_and_a_submission(trained):
+    done = predict(trained, "run", "--csv", "test.csv", "--out", "kaggle")
+    assert done.returncode == 0, done.stderr
+    submission = pd.read_csv(trained / "kaggle" / "submission.csv")
+    assert list(submission.columns) == ["ImageId", "Label"]
+    assert list(submission["ImageId"]) == list(range(1, 10001))
+    labels = sources.load({"source": "mnist", "root": None}).test_labels
+    metrics = json.loads((trained / "run" / "result.json").read_text())["metrics"]
+    assert float((submission["Label"] == labels).mean()) == metrics["test_acc"]
+    assert not (trained / "kaggle" / "evaluation.json").exists()
+    done = predict(trained, "run", "--csv", "labelled.csv", "--out", "labelled")
+    assert json.loads((trained / "labelled" / "evaluation.json").read_text())["acc"] == metrics["test_acc"]
+
+
+def test_unscaled_images_are_another_reading(trained):
+    done = predict(trained, "run", "--scaling", "none", "--out", "unscaled")
+    assert done.returncode == 0, done.stderr
+    evaluation = json.loads((trained / "unscaled" / "evaluation.json").read_text())
+    metrics = json.loads((trained / "run" / "result.json").read_text())["metrics"]
+    assert evaluation["acc"] < metrics["test_acc"] - 0.01
+
+
+def test_pictures_of_any_size_dark_on_light_or_light_on_dark(trained):
+    raw = sources.load({"source": "mnist", "root": None})
+    names = []
+    for i in range(12):
+        digit = Image.fromarray(raw.test_images[i].reshape(28, 28))
+        if i % 2:
+            digit = Image.fromarray(255 - np.asarray(digit))
+        size = (28, 90, 301)[i % 3]
+        names.append(f"{i}.{'png' if i % 4 else 'jpg'}")
+        digit.resize((size, size)).save(trained / names[-1])
+    done = predict(trained, "run", "--images", *names)
+    assert done.returncode == 0, done.stderr
+    guesses = [int(line.split(": ")[1][0]) for line in done.stdout.splitlines()]
+    assert sum(guess == label for guess, label in zip(guesses, raw.test_labels, strict=False)) >= 10
+
+
+def test_a_picture_becomes_an_mnist_image(tmp_path):
+    raw = sources.load({"source": "mnist", "root": None})
+    alike = []
+    for original in raw.test_images[:20].reshape(-1, 28, 28):
+        Image.fromarray(255 - original).resize((112, 112)).save(tmp_path / "digit.png")
+        ours = pictures.read([tmp_path / "digit.png"])[0]
+        alike.append(np.corrcoef(ours, original.ravel())[0, 1])
+    assert np.mean(alike) > 0.9
+
+
+class Malicious:
+    def __reduce__(self):
+        return (Path.touch, (Path("executed"),))
+
+
+def broken_run(trained: Path, folder: Path) -> Path:
+    run = folder / "run"
+    (run / "checkpoints").mkdir(parents=True)
+    for name in ("config.yaml", "scaler.npz", "checkpoints/last.ckpt"):
+        (run / name).write_bytes((trained / "run" / name).read_bytes())
+    return run
+
+
+@pytest.mark.parametrize("kind", ["malicious", "malicious archive", "damaged", "text", "other", "mismatch"])
+def test_a_bad_checkpoint_is_refused_and_runs_nothing(trained, tmp_path, kind, monkeypatch):
+    run = broken_run(trained, tmp_path)
+    path = run / "checkpoints" / "last.ckpt"
+    good = torch.load(path, weights_only=True)
+    if kind == "malicious":
+        path.write_bytes(pickle.dumps(Malicious()))
+    elif kind == "malicious archive":
+        torch.save({**good, "extra": Malicious()}, path)
+    elif kind == "damaged":
+        path.write_bytes(path.read_bytes()[:-5000])
+    elif kind == "text":
+        path.write_text("not a checkpoint")
+    elif kind == "other":
+        torch.save({"weights": torch.ones(3)}, path)
+    else:
+        good["state_dict"] = {key: value[:5] for key, value in good["state_dict"].items()}
+        torch.save(good, path)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"last\.ckpt"):
+        open_run(run)
+    if kind == "malicious archive":
+        done = predict(tmp_path, "run")
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert "none of it was executed" in done.stderr
+        assert not (run / "predictions").exists()
+    assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "quoted"),
+    [
+        (lambda run: (run / "config.yaml").unlink(), "config.yaml"),
+        (lambda run: (run / "config.yaml").write_text("a: [1"), "config.yaml"),
+        (lambda run: (run / "scaler.npz").write_bytes(b"PK"), "scaler.npz"),
+        (lambda run: (run / "scaler.npz").unlink(), "scaler.npz"),
+        (lambda run: (run / "checkpoints" / "last.ckpt").unlink(), "callbacks=checkpoint"),
+    ],
+)
+def test_a_spoilt_run_is_one_line(trained, tmp_path, spoil, quoted):
+    run = broken_run(trained, tmp_path)
+    spoil(run)
+    with pytest.raises(UserError, match=quoted):
+        open_run(run)
+
+
+def test_bad_inputs_are_one_line(trained, tmp_path):
+    (tmp_path / "bad.csv").write_text("pixel0,pixel1\n1,2\n")
+    (tmp_path / "bad.png").write_text("no picture")
+    Image.new("L", (50, 50), 255).save(tmp_path / "empty.png")
+    for name in ("bad.png", "empty.png", "no.png"):
+        with pytest.raises(UserError, match=name):
+            pictures.read([tmp_path / name])
+    done = predict(tmp_path, str(trained / "run"), "--csv", "bad.csv")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert "bad.csv" in done.stderr
+
+
+def test_help_is_quick():
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "mlp_study.predict", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
+    assert "submission.csv" in done.stdout
+    assert not {"torch", "lightning", "pandas"} & imported
