@@ -4,6 +4,7 @@ import os
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
+import multiprocessing
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -21,7 +22,39 @@ class Outcome:
     err: str
 
 
-def run_command(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> Outcome:
+def run_command(*arguments: str, cwd: Path) -> Outcome:
+    """Run `mlp-train ARGUMENTS` in `cwd`, in a process of its own.
+
+    The process is forked from one that has torch and lightning loaded already: importing them takes longer than
+    training does here. `run_python` starts a fresh interpreter.
+    """
+    out, err = cwd / ".stdout", cwd / ".stderr"
+    process = FORKSERVER.Process(target=_main, args=(arguments, str(cwd), str(out), str(err)))
+    process.start()
+    process.join(170)
+    assert process.exitcode is not None, "still running"
+    outcome = Outcome(process.exitcode, out.read_text(), err.read_text())
+    out.unlink()
+    err.unlink()
+    return outcome
+
+
+FORKSERVER = multiprocessing.get_context("forkserver")
+FORKSERVER.set_forkserver_preload(["mlp_study.train", "mlp_study.stack.launch", "mlp_study.job", "sklearn.datasets"])
+
+
+def _main(arguments: tuple[str, ...], cwd: str, out: str, err: str) -> None:
+    os.chdir(cwd)
+    for number, path in ((1, out), (2, err)):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+    sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1) for number in (1, 2))
+    sys.argv = ["mlp-train", *arguments]
+    from mlp_study.train import main
+
+    main()
+
+
+def run_python(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> Outcome:
     """Run `python -m mlp_study.train ARGUMENTS` in `cwd`."""
     done = subprocess.run(
         [sys.executable, "-m", "mlp_study.train", *arguments],
@@ -39,8 +72,18 @@ def run_command(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -
 def train(tmp_path):
     """The command line, in an empty directory."""
 
-    def run(*arguments: str, **kwargs) -> Outcome:
-        return run_command(*arguments, cwd=tmp_path, **kwargs)
+    def run(*arguments: str) -> Outcome:
+        return run_command(*arguments, cwd=tmp_path)
+
+    return run
+
+
+@pytest.fixture
+def python_train(tmp_path):
+    """The command line in an interpreter of its own, in an empty directory."""
+
+    def run(*arguments: str, env: dict[str, str] | None = None) -> Outcome:
+        return run_python(*arguments, cwd=tmp_path, env=env)
 
     return run
 
@@ -49,7 +92,7 @@ def train(tmp_path):
 def grid(tmp_path_factory) -> Path:
     """A finished 2 x 2 study on the small digits: its directory, with what was printed in printed.txt."""
     folder = tmp_path_factory.mktemp("grid")
-    outcome = run_command(
+    outcome = run_python(
         "-m", "optim=sgd,adam", "init=glorot,zeros", "experiment=quick", "hydra.sweep.dir=study", cwd=folder
     )
     assert outcome.code == 0, outcome.err

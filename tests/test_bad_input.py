@@ -99,13 +99,13 @@ LIST_IMPORTS = {"PYTHONPROFILEIMPORTTIME": "1"}
 
 
 @pytest.mark.parametrize(("arguments", "quoted", "offered"), CASES, ids=[case[0] for case in CASES])
-def test_mistake(train, tmp_path, arguments, quoted, offered):
-    assert_one_line(train(*arguments.split(), env=LIST_IMPORTS), quoted, offered, tmp_path)
+def test_mistake(python_train, tmp_path, arguments, quoted, offered):
+    assert_one_line(python_train(*arguments.split(), env=LIST_IMPORTS), quoted, offered, tmp_path)
 
 
 @pytest.mark.skipif("__import__('torch').cuda.is_available()")
-def test_cuda_asked_for_where_there_is_none(train, tmp_path):
-    assert_one_line(train("trainer=cuda", env=LIST_IMPORTS), "cuda", "auto or cpu", tmp_path)
+def test_cuda_asked_for_where_there_is_none(python_train, tmp_path):
+    assert_one_line(python_train("trainer=cuda", env=LIST_IMPORTS), "cuda", "auto or cpu", tmp_path)
 
 
 def idx_file(name: str) -> bytes:
@@ -138,30 +138,30 @@ IMAGES = "train-images-idx3-ubyte"
     ],
     ids=["empty", "wrong magic number", "truncated", "too long", "fewer images than labels", "no images"],
 )
-def test_damaged_idx_images(train, tmp_path, damage, quoted, offered):
+def test_damaged_idx_images(python_train, tmp_path, damage, quoted, offered):
     good = (idx_folder(tmp_path / "good") / IMAGES).read_bytes()
     idx_folder(tmp_path / "bad", train_images=damage(good))
-    assert_one_line(train("data.root=bad", env=LIST_IMPORTS), quoted, offered, tmp_path)
+    assert_one_line(python_train("data.root=bad", env=LIST_IMPORTS), quoted, offered, tmp_path)
 
 
 @pytest.mark.parametrize("missing", FILES.values())
-def test_missing_idx_file(train, tmp_path, missing):
+def test_missing_idx_file(python_train, tmp_path, missing):
     (idx_folder(tmp_path / "bad") / missing).unlink()
-    assert_one_line(train("data.root=bad", env=LIST_IMPORTS), missing, "missing", tmp_path)
+    assert_one_line(python_train("data.root=bad", env=LIST_IMPORTS), missing, "missing", tmp_path)
 
 
-def test_label_beyond_nine(train, tmp_path):
+def test_label_beyond_nine(python_train, tmp_path):
     labels = idx_file("train-labels-idx1-ubyte")
     idx_folder(tmp_path / "bad", train_labels=labels[:4] + (20).to_bytes(4, "big") + bytes([3] * 19 + [10]))
-    assert_one_line(train("data.root=bad", env=LIST_IMPORTS), "10", "0 to 9", tmp_path)
+    assert_one_line(python_train("data.root=bad", env=LIST_IMPORTS), "10", "0 to 9", tmp_path)
 
 
-def test_truncated_gzip(train, tmp_path):
+def test_truncated_gzip(python_train, tmp_path):
     folder = idx_folder(tmp_path / "bad")
     packed = gzip.compress((folder / IMAGES).read_bytes())
     (folder / IMAGES).unlink()
     (folder / f"{IMAGES}.gz").write_bytes(packed[:-20])
-    assert_one_line(train("data.root=bad", env=LIST_IMPORTS), f"{IMAGES}.gz", "damaged", tmp_path)
+    assert_one_line(python_train("data.root=bad", env=LIST_IMPORTS), f"{IMAGES}.gz", "damaged", tmp_path)
 
 
 def csv_text(rows: int = 40) -> list[list[str]]:
@@ -184,11 +184,11 @@ def csv_text(rows: int = 40) -> list[list[str]]:
         (2, 0, "two", "two", "0 to 9"),
     ],
 )
-def test_damaged_csv(train, tmp_path, row, column, value, quoted, offered):
+def test_damaged_csv(python_train, tmp_path, row, column, value, quoted, offered):
     rows = csv_text()
     rows[row][column] = value
     (tmp_path / "train.csv").write_text("\n".join(map(",".join, rows)))
-    assert_one_line(train("data=kaggle", env=LIST_IMPORTS), quoted, offered, tmp_path)
+    assert_one_line(python_train("data=kaggle", env=LIST_IMPORTS), quoted, offered, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -199,13 +199,13 @@ def test_damaged_csv(train, tmp_path, row, column, value, quoted, offered):
         (b"label,pixel0\n", "lacks the column"),
     ],
 )
-def test_no_csv_at_all(train, tmp_path, content, offered):
+def test_no_csv_at_all(python_train, tmp_path, content, offered):
     (tmp_path / "train.csv").write_bytes(content)
-    assert_one_line(train("data=kaggle", env=LIST_IMPORTS), "train.csv", offered, tmp_path)
+    assert_one_line(python_train("data=kaggle", env=LIST_IMPORTS), "train.csv", offered, tmp_path)
 
 
-def test_damaged_csv_to_predict_is_seen_before_training(train, tmp_path):
+def test_damaged_csv_to_predict_is_seen_before_training(python_train, tmp_path):
     (tmp_path / "train.csv").write_text("\n".join(map(",".join, csv_text())))
     (tmp_path / "test.csv").write_text("pixel0,pixel1\n1,2\n")
-    outcome = train("data=kaggle", "data.test_csv=test.csv", env=LIST_IMPORTS)
+    outcome = python_train("data=kaggle", "data.test_csv=test.csv", env=LIST_IMPORTS)
     assert_one_line(outcome, "test.csv", "expected pixel0..pixel783", tmp_path)
