@@ -1,0 +1,54 @@
+"""Figures of a study, through the command line and the files it leaves."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import run_command
+from PIL import Image
+
+
+def report(folder, *arguments):
+    command = [sys.executable, "-X", "importtime", "-m", "mlp_study.report", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.xdist_group("grid")
+def test_report_of_a_grid_draws_curves_and_heat_maps_without_torch(grid):
+    done = report(grid.parent, "study")
+    assert done.returncode == 0, done.stderr
+    names = {
+        f"{name}.{ending}"
+        for name in ("curves", "heat_map_val_acc", "heat_map_train_loss")
+        for ending in ("png", "svg")
+    }
+    assert names == {path.name for path in (grid / "figures").iterdir()}
+    imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
+    assert "matplotlib" in imported
+    assert not {"torch", "lightning"} & imported
+    with Image.open(grid / "figures" / "curves.png") as picture:
+        assert picture.width > 1000
+        assert len(np.unique(np.asarray(picture.convert("RGB")).reshape(-1, 3), axis=0)) > 50
+    svg = (grid / "figures" / "curves.svg").read_text()
+    assert "<svg" in svg
+    before = (grid / "figures" / "heat_map_val_acc.png").read_bytes()
+    report(grid.parent, "study")
+    assert (grid / "figures" / "heat_map_val_acc.png").read_bytes() == before
+
+
+def test_seeds_become_one_line(tmp_path):
+    from mlp_study.report import read_cells
+
+    run_command(
+        "-m", "experiment=quick", "seed=0,1,2", "optim.lr=0.1,1e6", "logger=none", "hydra.sweep.dir=study", cwd=tmp_path
+    )
+    cells = read_cells(tmp_path / "study")
+    assert [(cell.label, len(cell.histories)) for cell in cells] == [("optim.lr=0.1", 3), ("optim.lr=1000000.0", 3)]
+    assert report(tmp_path, "study").returncode == 0
+
+
+def test_report_of_nothing_is_one_line(tmp_path):
+    done = report(tmp_path, ".")
+    assert done.returncode == 2
+    assert "holds no finished run" in done.stderr.splitlines()[-1]
