@@ -13,7 +13,9 @@ each one's fastest and median epoch and its ratio to the plain loop, from the me
 from __future__ import annotations
 
 import argparse
+import cProfile
 import logging
+import pstats
 import statistics
 import time
 import warnings
@@ -136,11 +138,18 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="how often each way is timed (default 3)")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="torch's threads")
     parser.add_argument("--only", choices=["single", "grid"], help="one of the two tables")
+    parser.add_argument("--profile", action="store_true", help="say instead where a stack of twelve spends its time")
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore")
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     prepare_processor()
     threads = arguments.threads
+    if arguments.profile:
+        epoch = grid.stacked(12, threads)
+        with cProfile.Profile() as profile:
+            epoch()
+        pstats.Stats(profile).sort_stats("tottime").print_stats(14)
+        return
     data = ImageDataModule(DATA, seed=0)
     data.setup()
     ways: dict[str, Callable[[], float] | None] = {

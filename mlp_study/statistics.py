@@ -72,7 +72,7 @@ class Histogram:
 @torch.no_grad()
 def histograms(values: Tensor) -> list[Histogram | None]:
     """One histogram for each member of `values` (M, ...); None where a number is not finite."""
-    flat = values.flatten(1)
+    flat = values.detach().cpu().flatten(1)  # on CUDA histc is not deterministic, and says so by an error
     low, high = flat.amin(1), flat.amax(1)
     sums = torch.stack([low, high, flat.sum(1), flat.square().sum(1)], 1).double()
     found: list[Histogram | None] = []

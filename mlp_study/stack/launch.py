@@ -176,6 +176,9 @@ def _train(stack: Stack, jobs: list[Job], number: int, bar: GridBar) -> float:
         first = jobs[0].config
         device = pick_device(first, number)
         data = data_module(first, device)
+        # What the Lightning Trainer does for a run alone; cuBLAS asks for the variable.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(first.trainer["deterministic"])
         members = []
         for job in jobs:
             module = lit_module(job.config, data)
