@@ -1,5 +1,6 @@
 """Figures of a study, through the command line and the files it leaves."""
 
+import shutil
 import subprocess
 import sys
 
@@ -15,8 +16,9 @@ def report(folder, *arguments):
 
 
 @pytest.mark.xdist_group("grid")
-def test_report_of_a_grid_draws_curves_and_heat_maps_without_torch(grid):
-    done = report(grid.parent, "study")
+def test_report_of_a_grid_draws_curves_and_heat_maps_without_torch(grid, tmp_path):
+    grid = shutil.copytree(grid, tmp_path / "study")
+    done = report(tmp_path, "study")
     assert done.returncode == 0, done.stderr
     names = {
         f"{name}.{ending}"
@@ -33,7 +35,7 @@ def test_report_of_a_grid_draws_curves_and_heat_maps_without_torch(grid):
     svg = (grid / "figures" / "curves.svg").read_text()
     assert "<svg" in svg
     before = (grid / "figures" / "heat_map_val_acc.png").read_bytes()
-    report(grid.parent, "study")
+    report(tmp_path, "study")
     assert (grid / "figures" / "heat_map_val_acc.png").read_bytes() == before
 
 
