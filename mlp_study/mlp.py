@@ -8,59 +8,17 @@ builds Dense(512) - Dropout - Dense(512) - Dropout - Dense(10). It knows nothing
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Self
 
+import numpy as np
 import torch
 from torch import Generator, Tensor, nn
-from torch.nn import functional as F
 
+from mlp_study import weights
 from mlp_study.initializers import initializer
+from mlp_study.layers import Dense
 from mlp_study.seeds import streams
-
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "sigmoid": torch.sigmoid,
-    "tanh": torch.tanh,
-    "relu": torch.relu,
-    "softplus": F.softplus,
-    "elu": F.elu,
-    "selu": F.selu,
-    "gelu": F.gelu,
-    "silu": F.silu,
-    "leaky_relu": F.leaky_relu,
-    "softsign": F.softsign,
-    "linear": lambda x: x,
-}
-
-
-class Dense(nn.Linear):
-    """activation(x W^T + b): (B, in_features) -> (B, out_features)."""
-
-    def __init__(self, in_features: int, out_features: int, activation: str = "linear", bias: bool = True) -> None:
-        super().__init__(in_features, out_features, bias)
-        self.activation = activation
-
-    def reset_parameters(self) -> None:
-        """Left to `MLP.initialize`; torch's own would draw from global random state."""
-
-    def forward(self, x: Tensor) -> Tensor:  # noqa: D102
-        return ACTIVATIONS[self.activation](super().forward(x))
-
-
-class Dropout(nn.Module):
-    """Sets a fraction `rate` of the entries to zero while training and divides the others by 1 - rate.
-
-    The masks come from a generator of the layer's own network, so they neither depend on nor disturb anything else.
-    """
-
-    def __init__(self, rate: float, generator: Callable[[torch.device], Generator]) -> None:
-        super().__init__()
-        self.rate, self.generator = rate, generator
-
-    def forward(self, x: Tensor) -> Tensor:  # noqa: D102
-        if not self.training:
-            return x
-        keep = torch.empty_like(x).bernoulli_(1 - self.rate, generator=self.generator(x.device))
-        return x * keep / (1 - self.rate)
+from mlp_study.specs import BatchNormSpec, Chain, DenseSpec, DropoutSpec, Spec, layer_names
 
 
 class MLP(nn.Module):
@@ -79,6 +37,8 @@ class MLP(nn.Module):
         names: of the dense layers, output included; default dense_1, dense_2, ...
         kernel_init, bias_init: {"name": ..., numbers}, see `mlp_study.initializers`.
         seed: of the initial weights and of the dropout masks.
+
+    `from_layers` and `from_function` build other networks, layer by layer.
     """
 
     def __init__(
@@ -106,47 +66,63 @@ class MLP(nn.Module):
                 f"{num_hidden} hidden layers need as many activations and dropout rates and {num_hidden + 1} names; "
                 f"got {len(activations)}, {len(rates)} and {len(dense_names)}"
             )
-        self.in_size, self.out_size = in_size, out_size
-        self.names: list[str] = []
-        self.layers = nn.ModuleList()
-        self._dropout_seed = streams(seed).dropout
-        self._dropout_generators: dict[torch.device, Generator] = {}
-
-        if input_dropout > 0:
-            self._add("input_dropout", Dropout(input_dropout, self.dropout_generator))
-        width = in_size
+        layers: list[Spec] = [DropoutSpec(input_dropout)] if input_dropout > 0 else []
         for i, units in enumerate(hidden):
-            self._add(dense_names[i], Dense(width, units, activations[i], bias))
-            if batch_norm:
-                self._add(f"batch_norm_{i + 1}", nn.BatchNorm1d(units, eps=1e-3, momentum=0.01))
-            if rates[i] > 0:
-                self._add(f"dropout_{i + 1}", Dropout(rates[i], self.dropout_generator))
-            width = units
-        self._add(dense_names[-1], Dense(width, out_size, "linear", bias))
-        self.initialize(
-            kernel_init or {"name": "glorot_uniform"},
-            bias_init or {"name": "zeros"},
-            torch.Generator().manual_seed(streams(seed).init),
-        )
+            layers.append(DenseSpec(units, activations[i], bias, kernel_init, bias_init, dense_names[i]))
+            layers += [BatchNormSpec(f"batch_norm_{i + 1}")] if batch_norm else []
+            layers += [DropoutSpec(rates[i], f"dropout_{i + 1}")] if rates[i] > 0 else []
+        layers.append(DenseSpec(out_size, "linear", bias, kernel_init, bias_init, dense_names[-1]))
+        self._build(in_size, layers, seed)
 
-    def _add(self, name: str, layer: nn.Module) -> None:
-        self.names.append(name)
-        self.layers.append(layer)
+    @classmethod
+    def from_layers(cls, in_size: int, layers: Sequence[Spec], seed: int = 0) -> Self:
+        """The network of `layers`, see `mlp_study.specs`; the last one, which is dense, may have an activation too.
+
+        Raises:
+            ValueError: there is no layer, something is no layer, the last is not dense, or two have one name.
+        """
+        mlp = cls.__new__(cls)
+        nn.Module.__init__(mlp)
+        mlp._build(in_size, layers, seed)
+        return mlp
+
+    @classmethod
+    def from_function(cls, in_size: int, function: Callable[[Chain], Chain], seed: int = 0) -> Self:
+        """The network of the layers that `function` calls, one on what the other returned.
+
+        Raises:
+            ValueError: the function does not return what a layer returned, or see `from_layers`.
+        """
+        chain = function(Chain())
+        if not isinstance(chain, Chain):
+            raise ValueError(f"the function returned {chain!r}; expected what its last layer returned")
+        return cls.from_layers(in_size, chain.specs, seed)
+
+    def _build(self, in_size: int, layers: Sequence[Spec], seed: int) -> None:
+        self.names = layer_names(layers)
+        self.specs, self.seed = tuple(layers), seed
+        self.layers = nn.ModuleList()
+        self._dropout_generators: dict[torch.device, Generator] = {}
+        width = in_size
+        for spec in layers:
+            self.layers.append(spec.module(width, self.dropout_generator))
+            width = getattr(spec, "units", width)
+        self.in_size, self.out_size = in_size, width
+        self.initialize(torch.Generator().manual_seed(streams(seed).init))
 
     def dropout_generator(self, device: torch.device) -> Generator:
         """Where this network's dropout masks on `device` come from."""
         if device not in self._dropout_generators:
-            self._dropout_generators[device] = torch.Generator(device).manual_seed(self._dropout_seed)
+            self._dropout_generators[device] = torch.Generator(device).manual_seed(streams(self.seed).dropout)
         return self._dropout_generators[device]
 
     @torch.no_grad()
-    def initialize(self, kernel_init: dict[str, Any], bias_init: dict[str, Any], generator: Generator) -> None:
+    def initialize(self, generator: Generator) -> None:
         """Draw all kernels and biases anew, layer after layer, kernel before bias."""
-        kernel, bias = initializer(**kernel_init), initializer(**bias_init)
         for layer in self.dense.values():
-            for parameter, fill in ((layer.weight, kernel), (layer.bias, bias)):
+            for parameter, init in ((layer.weight, layer.kernel_init), (layer.bias, layer.bias_init)):
                 if parameter is not None:
-                    parameter.copy_(fill(torch.empty(parameter.shape), generator))
+                    parameter.copy_(initializer(**init)(torch.empty(parameter.shape), generator))
 
     @property
     def dense(self) -> dict[str, Dense]:
@@ -166,3 +142,38 @@ class MLP(nn.Module):
             if isinstance(layer, Dense):
                 outputs[name] = x
         return outputs
+
+    def truncated(self, name: str) -> Self:
+        """A copy that ends at the dense layer `name` and hands on what that layer hands on.
+
+        In evaluation mode, `truncated(name)(x)` is `activations(x)[name]`.
+
+        Raises:
+            ValueError: there is no such dense layer.
+        """
+        if name not in self.dense:
+            raise ValueError(f"no dense layer {name!r}; expected one of {', '.join(self.dense)}")
+        num_layers = self.names.index(name) + 1
+        copy = self.from_layers(self.in_size, self.specs[:num_layers], self.seed).to(self.dense[name].weight)
+        for ours, theirs in zip(copy.layers, self.layers, strict=False):
+            ours.load_state_dict(theirs.state_dict())
+        return copy.train(self.training)
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Copies of all weights, layer after layer: see `mlp_study.weights`."""
+        return weights.copies(self._weights())
+
+    def set_weights(self, arrays: Sequence[Any]) -> None:
+        """The inverse of `get_weights`.
+
+        Raises:
+            ValueError: there are too few or too many arrays, or one has another shape; nothing is changed then.
+        """
+        weights.assign(self._weights(), arrays)
+
+    def _weights(self) -> dict[str, Tensor]:
+        return {
+            f"{name} {what}": tensor
+            for name, layer in zip(self.names, self.layers, strict=True)
+            for what, tensor in weights.tensors(layer).items()
+        }

@@ -1,9 +1,14 @@
-"""A network's layers as a table: name, output shape, number of parameters, as Keras prints them."""
+"""A network's layers as Keras prints them: a table of shapes and numbers of parameters, and the settings of each."""
 
 from __future__ import annotations
 
+from inspect import signature
+from typing import Any
+
 from torch import nn
 
+from mlp_study.initializers import initializer
+from mlp_study.layers import Dense, Dropout
 from mlp_study.mlp import MLP
 
 
@@ -38,3 +43,39 @@ def summary(mlp: MLP) -> str:
             f"Non-trainable params: {fixed:,}",
         ]
     )
+
+
+def configurations(mlp: MLP, l2: float = 0.0) -> list[dict[str, Any]]:
+    """Each layer's settings, as Keras's get_config lists them; `l2` is the penalty that training puts on kernels."""
+    return [
+        {"name": name, "type": type(layer).__name__, **_settings(layer, l2), "trainable": _is_trainable(layer)}
+        for name, layer in zip(mlp.names, mlp.layers, strict=True)
+    ]
+
+
+def _settings(layer: nn.Module, l2: float) -> dict[str, Any]:
+    if isinstance(layer, Dense):
+        return {
+            "units": layer.out_features,
+            "activation": layer.activation,
+            "use_bias": layer.bias is not None,
+            "kernel_initializer": _with_numbers(layer.kernel_init),
+            "bias_initializer": _with_numbers(layer.bias_init) if layer.bias is not None else None,
+            "kernel_l2": l2,
+            "dtype": str(layer.weight.dtype).removeprefix("torch."),
+        }
+    if isinstance(layer, Dropout):
+        return {"rate": layer.rate}
+    assert isinstance(layer, nn.BatchNorm1d)
+    assert layer.momentum is not None
+    return {"momentum": 1 - layer.momentum, "epsilon": layer.eps}  # Keras's momentum is the weight of the past
+
+
+def _with_numbers(init: dict[str, Any]) -> dict[str, Any]:
+    """The initializer with all its numbers, those that are left to their defaults too."""
+    parameters = signature(initializer(**init)).parameters.values()
+    return {"name": init["name"], **{p.name: p.default for p in parameters if p.default is not p.empty}}
+
+
+def _is_trainable(layer: nn.Module) -> bool:
+    return all(parameter.requires_grad for parameter in layer.parameters())

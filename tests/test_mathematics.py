@@ -9,8 +9,9 @@ from torch.nn import functional as F
 
 from mlp_study import config
 from mlp_study.initializers import INITIALIZERS, initializer
+from mlp_study.layers import ACTIVATIONS
 from mlp_study.losses import LOSSES, mean_loss, sample_losses
-from mlp_study.mlp import ACTIVATIONS, MLP
+from mlp_study.mlp import MLP
 from mlp_study.optimizers import OPTIMIZERS, optimizer
 from mlp_study.schedules import SCHEDULES, schedule
 from mlp_study.statistics import NUM_BINS, LayerState, histograms, layer_statistics

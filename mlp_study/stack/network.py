@@ -18,7 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mlp_study.mlp import ACTIVATIONS, MLP, Dense, Dropout
+from mlp_study.layers import ACTIVATIONS, Dense, Dropout
+from mlp_study.mlp import MLP
 
 # The gradient behind an activation from that in front of it, g, its input z and its output a: (M, units, B) each. Those
 # that are missing here, and batch normalization, are left to autograd, which costs a tenth of a small step.
