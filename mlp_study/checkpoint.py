@@ -13,8 +13,12 @@ import yaml
 
 from mlp_study.config import Config, check
 from mlp_study.data.scaling import Scaler
+from mlp_study.data.sources import RawImages
 from mlp_study.errors import UserError
 from mlp_study.lit import LitMLP
+from mlp_study.run import untrained
+
+INITIAL = "initial"  # in place of a checkpoint's name: the weights before training
 
 
 @dataclass(frozen=True)
@@ -28,24 +32,36 @@ class TrainedRun:
 
 
 def open_run(folder: Path, which: str = "last") -> TrainedRun:
-    """Read the run in `folder` with its checkpoint `which`, "last" or "best".
+    """Read the run in `folder` with its checkpoint `which`, "last" or "best", or with its "initial" weights.
 
     Raises:
         UserError: something is missing, damaged, of another kind, or does not fit together.
     """
-    if not (folder / "config.yaml").is_file():
-        raise UserError(f"{folder}: not a run: it has no config.yaml")
-    try:
-        config = check(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")))
-    except (yaml.YAMLError, UnicodeDecodeError):
-        raise UserError(f"{folder / 'config.yaml'}: damaged: not YAML") from None
-    module = load_checkpoint(folder / "checkpoints" / f"{which}.ckpt")
+    config = read_config(folder)
     scaler = Scaler.load(folder / "scaler.npz")
+    if which == INITIAL:
+        module = untrained(config, len(scaler.mean), RawImages.num_classes)
+    else:
+        module = load_checkpoint(folder / "checkpoints" / f"{which}.ckpt")
     if len(scaler.mean) != module.mlp.in_size:
         raise UserError(f"{folder}: its scaler has {len(scaler.mean)} pixels, its network {module.mlp.in_size} inputs")
     if config.trainer["precision"] == "64-true":
         module.double()
     return TrainedRun(folder, config, scaler, module.eval())
+
+
+def read_config(folder: Path) -> Config:
+    """The settings of the run in `folder`.
+
+    Raises:
+        UserError: there is none, or it is damaged.
+    """
+    if not (folder / "config.yaml").is_file():
+        raise UserError(f"{folder}: not a run: it has no config.yaml")
+    try:
+        return check(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")))
+    except (yaml.YAMLError, UnicodeDecodeError):
+        raise UserError(f"{folder / 'config.yaml'}: damaged: not YAML") from None
 
 
 def load_checkpoint(path: Path) -> LitMLP:

@@ -269,6 +269,10 @@ def _check_together(config: Config) -> None:
             f"model.names={model['names']}: {len(model['names'])} names for {num_hidden + 1} layers "
             f"({num_hidden} hidden and the output); give {num_hidden + 1}"
         )
+    taken = {"input_dropout", *(f"{kind}_{i + 1}" for kind in ("dropout", "batch_norm") for i in range(num_hidden))}
+    for name in model["names"] or []:
+        if name in taken:
+            raise UserError(f"model.names={model['names']}: {name} is what another layer is called; expected another")
     own_output = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid"}
     if config.loss in own_output and model["output_activation"] not in ("auto", own_output[config.loss]):
         raise UserError(

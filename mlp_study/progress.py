@@ -1,4 +1,4 @@
-"""The progress bar: epochs and images per second of one run, or runs, epochs and images per second of a whole grid."""
+"""Progress bars: epochs and images per second of a run or of a whole grid; steps of unlike length."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ import time
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 
 class TrainingBar:
@@ -51,6 +59,37 @@ class TrainingBar:
         self._progress.update(self._task, description=description)
 
     def __enter__(self) -> TrainingBar:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+
+class StepsBar:
+    """A bar over `num_steps` steps that take no equal time; silent where standard error is no terminal."""
+
+    def __init__(self, num_steps: int) -> None:
+        console = Console(stderr=True)
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._progress.add_task("", total=num_steps, completed=-1)
+
+    def begin(self, description: str) -> None:
+        """The step before is done, this one begins."""
+        self._progress.update(self._task, description=description, advance=1)
+
+    def __enter__(self) -> StepsBar:
         self._progress.start()
         return self
 

@@ -78,11 +78,16 @@ def data_module(config: Config, device: torch.device) -> ImageDataModule:
 
 def lit_module(config: Config, data: ImageDataModule) -> LitMLP:
     """The LightningModule of `config`, freshly initialized, sized for `data`."""
+    return untrained(config, data.train[0].shape[1], data.num_classes)
+
+
+def untrained(config: Config, in_size: int, out_size: int) -> LitMLP:
+    """The LightningModule of `config`, freshly initialized: the weights follow from the seed, not from any image."""
     model = config.model
     mlp = {
         key: model[key] for key in ("hidden", "activation", "dropout", "input_dropout", "batch_norm", "bias", "names")
     }
-    sizes = {"in_size": data.train[0].shape[1], "out_size": data.num_classes}
+    sizes = {"in_size": in_size, "out_size": out_size}
     return LitMLP(
         mlp={**sizes, **mlp, "kernel_init": config.init, "bias_init": config.bias_init, "seed": config.seed},
         optim=config.optim,

@@ -1,0 +1,49 @@
+"""How far the embeddings can be trusted, in a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from mlp_study.files import write_text
+from mlp_study.inspection.embeddings import Embedding, nearest_neighbor_accuracy
+
+
+def scores(
+    names: Sequence[str], representations: Sequence[np.ndarray], embeddings: Sequence[Embedding], labels: np.ndarray
+) -> pd.DataFrame:
+    """A row for each layer and method: layer, method, trustworthiness, neighbor_acc (see `Embedding`).
+
+    Method "none" is the layer itself, all its units; nothing is lost there, so its trustworthiness is left empty.
+    """
+    rows: list[tuple[str, str, float, float]] = []
+    for name, values in zip(names, representations, strict=True):
+        rows.append((name, "none", np.nan, nearest_neighbor_accuracy(values.astype(np.float64), labels)))
+        rows += [(name, e.method, e.trustworthiness, e.neighbor_acc) for e in embeddings if e.layer == name]
+    return pd.DataFrame(rows, columns=["layer", "method", "trustworthiness", "neighbor_acc"])
+
+
+def report(folder: Path, table: pd.DataFrame) -> None:
+    """Write `table` to scores.csv and print it."""
+    write_text(folder / "scores.csv", table.to_csv(index=False, lineterminator="\n"))
+    shown = Table(
+        title="5 nearest neighbours kept (trustworthiness); nearest other image of the same digit (neighbor_acc)",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    for heading in table.columns:
+        shown.add_column(heading, justify="left" if heading in ("layer", "method") else "right")
+    for row in table.to_dict("records"):
+        numbers = ("-" if np.isnan(row[key]) else f"{row[key]:.4f}" for key in ("trustworthiness", "neighbor_acc"))
+        shown.add_row(row["layer"] if row["method"] == "none" else "", row["method"], *numbers)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 120
+    console.print(shown)
