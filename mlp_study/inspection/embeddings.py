@@ -16,6 +16,7 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE, smacof, trustworthiness
 from sklearn.metrics import pairwise_distances
 from sklearn.neighbors import NearestNeighbors
+from threadpoolctl import threadpool_limits
 
 from mlp_study.errors import UserError
 from mlp_study.rules import unknown
@@ -104,7 +105,9 @@ def embed(layer: str, method: str, rows: np.ndarray, labels: np.ndarray, seed: i
         return Embedding(layer, method, np.zeros((len(rows), 2)), np.nan, np.nan)
     exact = rows.astype(np.float64)
     flat = exact if exact.shape[1] > 1 else np.pad(exact, ((0, 0), (0, 1)))  # a lone unit leaves a line in the plane
-    places = np.asarray(METHODS[method](flat, seed), np.float64)
+    # Threads would add up in another order and end in another picture; on a busy machine they also wait for each other.
+    with threadpool_limits(1):
+        places = np.asarray(METHODS[method](flat, seed), np.float64)
     num_neighbors = min(NUM_NEIGHBORS_SCORE, (len(rows) - 1) // 2)
     return Embedding(
         layer,

@@ -23,22 +23,21 @@ mpl.rcParams["svg.hashsalt"] = "mlp_study"  # the same embeddings draw the same 
 
 def draw(title: str, embeddings: Sequence[Embedding], labels: np.ndarray) -> Figure:
     """The figure of one layer. labels: (N,), the true digits."""
-    columns = min(2, len(embeddings))
-    rows = -(-len(embeddings) // columns)
-    figure = Figure(figsize=(0.8 + 6 * columns, 0.9 + 6 * rows), layout="constrained")
+    columns = 2 if len(embeddings) == 4 else len(embeddings)
+    rows = len(embeddings) // columns
+    figure = Figure(figsize=(6 * columns, 0.9 + 6 * rows), layout="constrained")
     figure.suptitle(title)
     panels = figure.subplots(rows, columns, squeeze=False).flatten()
     digits = np.unique(labels)
-    for panel in panels[len(embeddings) :]:
-        panel.set_axis_off()
-    for panel, embedding in zip(panels, embeddings, strict=False):
+    for panel, embedding in zip(panels, embeddings, strict=True):
         _panel(panel, embedding, labels, digits)
     handles = [
         Line2D([], [], linestyle="", marker=_glyph(digit), color=COLOURS[digit], markersize=10, label=str(digit))
         for digit in digits
     ]
-    names = [f"digit {digit}" for digit in digits]
-    figure.legend(handles, names, loc="outside lower center", ncols=5, frameon=False, handletextpad=0.3)
+    figure.legend(
+        handles=handles, title="digit", loc="outside lower center", ncols=10, frameon=False, handletextpad=0.3
+    )
     return figure
 
 

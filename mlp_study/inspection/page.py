@@ -10,7 +10,7 @@ import numpy as np
 from bokeh.embed import file_html
 from bokeh.layouts import column
 from bokeh.models import CDSView, ColumnDataSource, GroupFilter, HoverTool, TabPanel, Tabs
-from bokeh.models.annotations import LabelSet
+from bokeh.models.annotations import LabelSet, Legend, LegendItem
 from bokeh.models.widgets import Div
 from bokeh.plotting import figure
 from bokeh.resources import INLINE
@@ -51,7 +51,7 @@ def page(
     source = ColumnDataSource(table)
     tabs: dict[str, list[TabPanel]] = {}
     for i, embedding in enumerate(embeddings):
-        plot = _plot(embedding, i, labels, source)
+        plot = _plot(embedding, i, labels, predicted, source)
         tabs.setdefault(embedding.layer, []).append(TabPanel(child=plot, title=TITLES[embedding.method]))
     layers = Tabs(tabs=[TabPanel(child=Tabs(tabs=panels), title=layer) for layer, panels in tabs.items()])
     heading = Div(
@@ -63,7 +63,7 @@ def page(
     return file_html(column(heading, layers), INLINE, title)
 
 
-def _plot(embedding: Embedding, i: int, labels: np.ndarray, source: ColumnDataSource) -> figure:
+def _plot(embedding: Embedding, i: int, labels: np.ndarray, predicted: np.ndarray, source: ColumnDataSource) -> figure:
     plot = figure(
         width=900,
         height=720,
@@ -76,8 +76,9 @@ def _plot(embedding: Embedding, i: int, labels: np.ndarray, source: ColumnDataSo
     plot.grid.visible = False
     plot.axis.visible = False  # only what is near what has a meaning
     digits = np.unique(labels)
+    items = []
     for digit in digits:
-        plot.scatter(
+        drawn: Any = plot.scatter(
             f"x{i}",
             f"y{i}",
             source=source,
@@ -89,8 +90,10 @@ def _plot(embedding: Embedding, i: int, labels: np.ndarray, source: ColumnDataSo
             line_width="edge_width",
             fill_alpha=0.85,
             muted_alpha=0.06,
-            legend_label=str(digit),
         )
+        shown = np.lexsort((labels != predicted, labels != digit))[0]  # as an image that is classified well
+        items.append(LegendItem(label=str(digit), renderers=[drawn], index=int(shown)))
+    plot.add_layout(Legend(items=items, title="digit", click_policy="mute"), "right")
     middles = np.array([np.median(embedding.places[labels == digit], axis=0) for digit in digits])
     names = ColumnDataSource({"x": middles[:, 0], "y": middles[:, 1], "digit": digits.astype(str)})
     plot.add_layout(
@@ -108,7 +111,4 @@ def _plot(embedding: Embedding, i: int, labels: np.ndarray, source: ColumnDataSo
         )
     )
     plot.add_tools(HoverTool(tooltips=TOOLTIP, attachment="horizontal"))
-    plot.legend.click_policy = "mute"
-    plot.legend.title = "digit"
-    plot.add_layout(plot.legend[0], "right")
     return plot
