@@ -45,7 +45,9 @@ def main() -> None:
     )
     parser.add_argument("run", type=Path, help="a run's directory")
     parser.add_argument(
-        "--checkpoint", choices=["last", "best", "initial"], help="which weights (last; initial where there is none)"
+        "--checkpoint",
+        choices=["last", "best", "initial"],
+        help="which weights (last; where there is none, best, then initial)",
     )
     parser.add_argument("--layers", default="all", help="dense layers by name, with commas (all)")
     parser.add_argument("--part", choices=["train", "val", "test"], default="test", help="which images (test)")
@@ -80,14 +82,14 @@ def inspect(arguments: argparse.Namespace) -> None:
         from mlp_study.inspection.embeddings import methods_of
 
         methods = methods_of(arguments.embed)
-    has_checkpoint = (arguments.run / "checkpoints").is_dir()
-    which = arguments.checkpoint or ("last" if has_checkpoint else INITIAL)
+    found = [which for which in ("last", "best") if (arguments.run / "checkpoints" / f"{which}.ckpt").is_file()]
+    which = arguments.checkpoint or (found[0] if found else INITIAL)
     initial = open_run(arguments.run, INITIAL)
     run = initial if which == INITIAL else open_run(arguments.run, which)
     names = _layers(arguments.layers, list(run.module.mlp.dense))
     folder = arguments.out or arguments.run / "inspection"
     with claimed(folder):
-        write_weights(folder, initial, run, which, has_checkpoint)
+        write_weights(folder, initial, run, which, bool(found))
         write_images(folder, arguments, run, which, names, methods)
     print(f"results: {folder}")
 
@@ -170,7 +172,7 @@ def write_images(
 
         title = f"{run.folder.resolve().name}, {which} weights, first {num} {arguments.part} images"
         write_embeddings(folder, title, embeddings, labels, predicted, pictures.data_uris(greys))
-        scores.report(folder, scores.scores(names, first, embeddings, labels))
+        scores.report(folder, title, scores.scores(names, first, embeddings, labels))
 
 
 def write_embeddings(

@@ -35,8 +35,9 @@ def draw(title: str, embeddings: Sequence[Embedding], labels: np.ndarray) -> Fig
         Line2D([], [], linestyle="", marker=_glyph(digit), color=COLOURS[digit], markersize=10, label=str(digit))
         for digit in digits
     ]
+    spacing = {"handlelength": 1.0, "handletextpad": 0.4, "columnspacing": 1.2}  # ten fit under a single panel
     figure.legend(
-        handles=handles, title="digit", loc="outside lower center", ncols=10, frameon=False, handletextpad=0.3
+        handles=handles, title="digit", loc="outside lower center", ncols=len(digits), frameon=False, **spacing
     )
     return figure
 

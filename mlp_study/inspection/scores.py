@@ -29,21 +29,16 @@ def scores(
     return pd.DataFrame(rows, columns=["layer", "method", "trustworthiness", "neighbor_acc"])
 
 
-def report(folder: Path, table: pd.DataFrame) -> None:
-    """Write `table` to scores.csv and print it."""
+def report(folder: Path, title: str, table: pd.DataFrame) -> None:
+    """Write `table` to scores.csv and print it under `title`."""
     write_text(folder / "scores.csv", table.to_csv(index=False, lineterminator="\n"))
-    shown = Table(
-        title="5 nearest neighbours kept (trustworthiness); nearest other image of the same digit (neighbor_acc)",
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-    )
+    print(f"\n{title}: trustworthiness (5 nearest neighbours), accuracy of the nearest other image's digit")
+    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in table.columns:
         shown.add_column(heading, justify="left" if heading in ("layer", "method") else "right")
     for row in table.to_dict("records"):
         numbers = ("-" if np.isnan(row[key]) else f"{row[key]:.4f}" for key in ("trustworthiness", "neighbor_acc"))
         shown.add_row(row["layer"] if row["method"] == "none" else "", row["method"], *numbers)
     console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 120
+    console.width = max(console.width, 120)
     console.print(shown)

@@ -60,15 +60,14 @@ def show(table: pd.DataFrame) -> None:
         shown.add_column(heading, justify="right" if heading in NUMBERS else "left")
     before: Mapping[Any, Any] = {}
     for row in table.to_dict("records"):
-        texts = [f"{row[key]:.5g}" if key in NUMBERS else str(row[key]) for key in table.columns]
+        texts = [f"{row[key]:.4g}" if key in NUMBERS else str(row[key]) for key in table.columns]
         same = row["layer"] == before.get("layer"), row["parameter"] == before.get("parameter")
         texts[0] = "" if same[0] else texts[0]
         texts[1] = "" if all(same) else texts[1]
         shown.add_row(*texts)
         before = row
     console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 120
+    console.width = max(console.width, 120)  # a narrow terminal breaks lines, it does not lose digits
     console.print(shown)
 
 
