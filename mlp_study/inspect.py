@@ -62,6 +62,8 @@ def main() -> None:
         fail(str(error))
     except OSError as error:
         fail(f"{error.filename}: {error.strerror}")
+    except KeyboardInterrupt:
+        fail("interrupted", exit_code=130)
 
 
 def inspect(arguments: argparse.Namespace) -> None:
@@ -87,6 +89,8 @@ def inspect(arguments: argparse.Namespace) -> None:
     initial = open_run(arguments.run, INITIAL)
     run = initial if which == INITIAL else open_run(arguments.run, which)
     names = _layers(arguments.layers, list(run.module.mlp.dense))
+    if "labels" in names:
+        raise UserError("layer 'labels': labels.npy holds the digits; leave that layer out with --layers")
     folder = arguments.out or arguments.run / "inspection"
     with claimed(folder):
         write_weights(folder, initial, run, which, bool(found))

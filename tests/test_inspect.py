@@ -1,0 +1,442 @@
+"""Looking inside a run through the command line and the files it leaves: weights, representations, embeddings."""
+
+import base64
+import csv
+import io
+import json
+import re
+import shutil
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+from html import unescape
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import run_command
+from PIL import Image
+
+from mlp_study import inspect
+from mlp_study.checkpoint import open_run
+from mlp_study.inspection import embeddings, pictures
+from mlp_study.inspection.palette import COLOURS
+from mlp_study.run import data_module
+
+pytestmark = pytest.mark.xdist_group("inspect")
+
+NUM = 120
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+
+
+def train(folder, name, *overrides):
+    outcome = run_command(
+        "experiment=quick", "trainer.max_epochs=2", "logger=none", f"hydra.run.dir={name}", *overrides, cwd=folder
+    )
+    assert outcome.code == 0, outcome.err
+    return folder / name
+
+
+@pytest.fixture(scope="module")
+def inspected(tmp_path_factory):
+    """A trained run, inspected with all that there is: its directory, with what was printed in printed.txt."""
+    folder = tmp_path_factory.mktemp("inspected")
+    network = ["model.hidden=[20,12]", "model.activation=relu", "model.dropout=0.2", "model.l2=0.001"]
+    run = train(folder, "study/run", *network, "callbacks=checkpoint")
+    command = [sys.executable, "-m", "mlp_study.inspect", run, "--embed", "tsne,mds,pca", "--num", str(NUM)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")  # no warnings, and no bar where there is no terminal
+    (run / "printed.txt").write_text(done.stdout)
+    return run
+
+
+@pytest.fixture
+def look(monkeypatch, capsys):
+    """The command line in this process: (exit code, standard output, standard error)."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["inspect", *map(str, arguments)])
+        try:
+            inspect.main()
+            code = 0
+        except SystemExit as end:
+            code = end.code
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def test_help_imports_no_torch():
+    command = [sys.executable, "-X", "importtime", "-m", "mlp_study.inspect", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
+    assert "(out, in)" in done.stdout
+    assert not {"torch", "lightning", "pandas", "bokeh", "sklearn"} & imported
+
+
+def test_weights_at_initialization_and_as_trained(inspected):
+    with (inspected / "inspection" / "weights.csv").open() as file:
+        table = list(csv.DictReader(file))
+    assert list(table[0]) == ["layer", "parameter", "when", "shape", "mean", "std", "min", "max"]
+    assert len(table) == 3 * 2 * 2
+    config = open_run(inspected).config
+    assert config.seed == 0
+    initial = inspect_initial(inspected)
+    trained = torch.load(inspected / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+    for row in table:
+        i = {"dense_1": 0, "dense_2": 2, "dense_3": 4}[row["layer"]]
+        key = f"layers.{i}.{'weight' if row['parameter'] == 'kernel' else 'bias'}"
+        tensor = initial[key] if row["when"] == "initial" else trained[f"mlp.{key}"]
+        values = tensor.double().numpy()
+        assert row["shape"] == "x".join(map(str, values.shape))
+        numbers = [float(row[key]) for key in ("mean", "std", "min", "max")]
+        assert numbers == [values.mean(), values.std(), values.min(), values.max()]
+    assert not (initial["layers.0.weight"] == trained["mlp.layers.0.weight"]).all()
+    printed = (inspected / "printed.txt").read_text()
+    assert "dropout_1 (Dropout)" in printed
+    assert re.search(r"dense_1: type=Dense  units=20  activation=relu .* kernel_l2=0.001 ", printed)
+    assert [row["when"] for row in table[:2]] == ["initial", "trained"]
+    assert f" {float(table[1]['std']):.4g} " in printed
+    layers = json.loads((inspected / "inspection" / "layers.json").read_text())
+    assert [layer["name"] for layer in layers] == ["dense_1", "dropout_1", "dense_2", "dropout_2", "dense_3"]
+    assert [layer.get("units", layer.get("rate")) for layer in layers] == [20, 0.2, 12, 0.2, 10]
+
+
+def inspect_initial(run):
+    """The weights before training, from the arguments of the network alone."""
+    from mlp_study.mlp import MLP
+
+    return MLP(64, [20, 12], 10, activation="relu", dropout=0.2, seed=0).state_dict()
+
+
+def test_representations_are_the_activations_without_dropout(inspected, look, tmp_path):
+    run = open_run(inspected)
+    data = data_module(run.config, torch.device("cpu"))
+    assert look(inspected, "--part", "train", "--out", tmp_path / "train")[0] == 0
+    assert look(inspected, "--part", "val", "--layers", "dense_2", "--out", tmp_path / "val")[0] == 0
+    parts = {"test": inspected / "inspection", "train": tmp_path / "train", "val": tmp_path / "val"}
+    for part, folder in parts.items():
+        images, labels = getattr(data, part)
+        np.testing.assert_array_equal(np.load(folder / "labels.npy"), labels)
+        with torch.no_grad():
+            expected = run.module.mlp.activations(images)
+        names = ["dense_2"] if part == "val" else list(expected)
+        assert {path.stem for path in folder.glob("*.npy")} == {*names, "labels"}
+        for name in names:
+            values = np.load(folder / f"{name}.npy")
+            assert values.dtype == np.float32
+            np.testing.assert_allclose(values, expected[name].numpy(), rtol=1e-5, atol=1e-5)
+
+
+def test_representations_of_another_inspection_do_not_stay(inspected, look, tmp_path):
+    look(inspected, "--out", tmp_path)
+    code, out, _ = look(inspected, "--part", "train", "--layers", "dense_3", "--out", tmp_path)
+    assert code == 0
+    assert {path.name for path in tmp_path.glob("*.npy")} == {"dense_3.npy", "labels.npy"}
+    assert len(np.load(tmp_path / "labels.npy")) == len(np.load(tmp_path / "dense_3.npy")) > 1000
+    assert json.loads((tmp_path / "inspection.json").read_text())["part"] == "train"
+    assert f"results: {tmp_path}" in out
+    assert not [path for path in tmp_path.rglob("*") if path.name.startswith(".")]
+
+
+def test_embeddings_and_their_scores(inspected, look, tmp_path):
+    folder = inspected / "inspection"
+    table = pd.read_csv(folder / "embeddings.csv")
+    labels = np.load(folder / "labels.npy")[:NUM]
+    scores = pd.read_csv(folder / "scores.csv").set_index(["layer", "method"])
+    assert len(scores) == 3 * 4
+    for (layer, method), places in table.groupby(["layer", "method"]):
+        assert list(places["index"]) == list(range(NUM))
+        assert list(places["digit"]) == list(labels)
+        assert scores.loc[(layer, method), "neighbor_acc"] == nearest(places[["x", "y"]].to_numpy(), labels)
+        rows = np.load(folder / f"{layer}.npy")[:NUM].astype(np.float64)
+        assert scores.loc[(layer, "none"), "neighbor_acc"] == nearest(rows, labels)
+        assert scores.loc[(layer, method), "trustworthiness"] > 0.85
+    assert scores.loc[("dense_1", "tsne"), "neighbor_acc"] > scores.loc[("dense_1", "pca"), "neighbor_acc"]
+    for seed in (0, 1):  # t-SNE's start is PCA's, but its seed is ours
+        out = tmp_path / str(seed)
+        arguments = (inspected, "--layers", "dense_2", "--embed", "tsne", "--num", NUM, "--seed", seed, "--out", out)
+        assert look(*arguments)[0] == 0
+    again = pd.read_csv(tmp_path / "0" / "embeddings.csv")
+    before = table[(table["layer"] == "dense_2") & (table["method"] == "tsne")].reset_index(drop=True)
+    pd.testing.assert_frame_equal(again, before)
+
+
+def nearest(rows, labels):
+    distances = np.linalg.norm(rows[:, None] - rows[None], axis=2) + np.diag(np.full(len(rows), np.inf))
+    return (labels[distances.argmin(1)] == labels).mean()
+
+
+def test_figures_show_every_digit_in_its_colour(inspected):
+    for name in ("dense_1", "dense_2", "dense_3"):
+        with Image.open(inspected / "inspection" / f"embeddings_{name}.png") as picture:
+            assert picture.width > 3 * 500
+            pixels = np.asarray(picture.convert("RGB")).reshape(-1, 3)
+        for colour in COLOURS:
+            assert (pixels == [int(colour[i : i + 2], 16) for i in (1, 3, 5)]).all(1).sum() > 20
+        svg = (inspected / "inspection" / f"embeddings_{name}.svg").read_text()
+        assert "</svg>" in svg
+        assert "<image" not in svg
+
+
+def test_colours_are_far_apart_for_everyone():
+    linear = np.array([[int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)] for colour in COLOURS])
+    linear = np.where(linear <= 0.04045, linear / 12.92, ((linear + 0.055) / 1.055) ** 2.4)
+    to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    for sight in SIGHTS:
+        t = (linear @ np.array(sight).T).clip(0, 1) @ to_xyz.T / [0.9505, 1, 1.089]
+        f = np.where(t > 0.008856, np.cbrt(t), 7.787 * t + 16 / 116)
+        lab = np.stack([116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], 1)
+        distances = np.linalg.norm(lab[:, None] - lab[None], axis=2)
+        assert distances[np.triu_indices(10, 1)].min() > 30
+    assert (1.05 / (linear @ to_xyz[1] + 0.05)).min() > 2.2  # contrast with white
+
+
+# Full sight; protanopia, deuteranopia and tritanopia by Machado, Oliveira and Fernandes (2009).
+SIGHTS = [
+    np.eye(3),
+    [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+]
+
+# Points at image 3 and clicks on the legend, once Bokeh has drawn; then says what is there, shadow trees included.
+PROBE = """
+<script>
+const within = (root) => [...root.querySelectorAll("*")].flatMap((e) => [e, ...(e.shadowRoot ? within(e.shadowRoot) : [])]);
+window.addEventListener("load", () => setTimeout(() => {
+  const figures = [...Bokeh.documents[0]._all_models.values()].filter((model) => model.type === "Figure");
+  const view = Bokeh.index.find_one(figures[0]), points = figures[0].renderers[0].data_source;
+  const x = view.frame.x_scale.compute(points.get("x0")[3]), y = view.frame.y_scale.compute(points.get("y0")[3]);
+  const surface = view.canvas_view.events_el, box = surface.getBoundingClientRect();
+  const at = {clientX: box.left + x, clientY: box.top + y, bubbles: true, composed: true, isPrimary: true};
+  for (const kind of ["pointerover", "pointermove"]) surface.dispatchEvent(new PointerEvent(kind, at));
+  setTimeout(() => {
+    const all = within(document);
+    all.find((e) => e.classList.contains("bk-item")).dispatchEvent(new PointerEvent("pointerdown"));
+    const found = {
+      canvases: all.filter((e) => e.tagName === "CANVAS" && e.width > 500).length,
+      tabs: all.filter((e) => e.classList.contains("bk-tab")).map((e) => e.textContent),
+      pictures: all.filter((e) => e.tagName === "IMG").map((e) => [e.src, e.naturalWidth, e.parentElement.textContent]),
+      muted: figures[0].renderers.map((renderer) => renderer.muted),
+    };
+    const pre = document.createElement("pre");
+    pre.id = "probe";
+    pre.textContent = JSON.stringify(found);
+    document.body.append(pre);
+  }, 1000);
+}, 2000));
+</script>
+"""  # noqa: E501
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or chrome on PATH")
+def test_the_page_draws_itself_without_a_network(inspected, tmp_path):
+    page = inspected / "inspection" / "embeddings.html"
+    content = page.read_text()
+    addresses = Addresses()
+    addresses.feed(content)
+    assert not [address for address in addresses.found if not address.startswith("data:")]
+    (tmp_path / "probed.html").write_text(content + PROBE)
+    dom = browse(tmp_path, tmp_path / "probed.html", "--dump-dom")
+    found = json.loads(unescape(re.search(r'<pre id="probe">(.*?)</pre>', dom, re.DOTALL)[1]))
+    assert found["canvases"] >= 1
+    assert sorted(set(found["tabs"])) == ["MDS", "PCA", "dense_1", "dense_2", "dense_3", "t-SNE"]
+    ((source, width, text),) = found["pictures"]
+    run = open_run(inspected)
+    images = inspect_images(run)
+    greys = pictures.shades(images, NUM)
+    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(source.split(",")[1]))))
+    np.testing.assert_array_equal(shown, greys[3])
+    assert width == 8
+    logits = np.load(inspected / "inspection" / "dense_3.npy")
+    assert re.sub(r"\s+", "", text) == f"image3digit{images.labels[3]}predicted{logits[3].argmax()}"
+    assert found["muted"] == [True] + [False] * 9
+    browse(tmp_path, page, f"--screenshot={tmp_path / 'page.png'}")
+    colours = np.unique(np.asarray(Image.open(tmp_path / "page.png").convert("RGB")).reshape(-1, 3), axis=0)
+    assert len(colours) > 500
+
+
+class Addresses(HTMLParser):
+    """Whatever a page refers to outside its scripts."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def handle_starttag(self, tag, attrs):
+        self.found += [value for name, value in attrs if name in ("src", "href")]
+
+
+def browse(folder, page, *arguments):
+    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
+    command += ["--disable-background-networking", f"--user-data-dir={folder / 'profile'}", "--window-size=1000,900"]
+    command += ["--proxy-server=127.0.0.1:9", "--host-resolver-rules=MAP * ~NOTFOUND", "--virtual-time-budget=8000"]
+    done = subprocess.run(
+        [*command, *arguments, f"file://{page}"], capture_output=True, text=True, timeout=100, check=True
+    )
+    return done.stdout
+
+
+def inspect_images(run):
+    from mlp_study.inspection.representations import images_of
+
+    return images_of(run.config, "test")
+
+
+def test_tensorboard_serves_the_projector_of_a_run_without_events(inspected):
+    assert not list(inspected.glob("events.*"))
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", inspected.parent, "--port", "0"]
+    server = subprocess.Popen([*command, "--host", "127.0.0.1"], stderr=subprocess.PIPE, text=True)
+    try:
+        address = next(match[0] for line in server.stderr if (match := re.search(r"http://127[^ ]*:\d+/", line)))
+
+        def get(what, **arguments):
+            query = urllib.parse.urlencode(arguments)
+            with urllib.request.urlopen(f"{address}data/plugin/projector/{what}?{query}", timeout=30) as answer:
+                return answer.read()
+
+        end = time.monotonic() + 30
+        while not (runs := json.loads(get("runs"))) and time.monotonic() < end:
+            time.sleep(0.2)
+        assert runs == ["run/inspection/projector"]
+        run = runs[0]
+        tensors = json.loads(get("info", run=run))["embeddings"]
+        assert [tensor["tensorName"] for tensor in tensors] == ["dense_1", "dense_2", "dense_3"]
+        for tensor in tensors:
+            name = tensor["tensorName"]
+            expected = np.load(inspected / "inspection" / f"{name}.npy")[:NUM]
+            vectors = np.frombuffer(get("tensor", run=run, name=name), np.float32)
+            np.testing.assert_array_equal(vectors.reshape(tensor["tensorShape"]), expected)
+        table = pd.read_csv(io.BytesIO(get("metadata", run=run, name="dense_2")), sep="\t")
+        assert list(table["digit"]) == list(np.load(inspected / "inspection" / "labels.npy")[:NUM])
+        assert list(table["predicted"]) == list(expected.argmax(1))
+        sheet = np.asarray(Image.open(io.BytesIO(get("sprite_image", run=run, name="dense_1"))))
+        assert sheet.shape == (11 * 8, 11 * 8)
+        width, height = tensors[0]["sprite"]["singleImageDim"]
+        assert (width, height) == (8, 8)
+        greys = pictures.shades(inspect_images(open_run(inspected)), NUM)
+        np.testing.assert_array_equal(sheet[8:16, 24:32], greys[11 + 3])  # second row, fourth image
+    finally:
+        server.terminate()
+        server.wait()
+        server.stderr.close()
+
+
+def test_a_run_without_a_checkpoint_shows_its_initial_weights(look, tmp_path):
+    run = train(tmp_path, "run", "init=small")
+    code, out, err = look(run)
+    assert (code, err) == (0, "")
+    assert "no checkpoint (train with callbacks=checkpoint" in out
+    table = pd.read_csv(run / "inspection" / "weights.csv")
+    assert set(table["when"]) == {"initial"}
+    kernel, bias = table.iloc[0], table.iloc[1]
+    assert abs(kernel["std"] / 1e-3 - 1) < 0.05
+    assert (bias["mean"], bias["std"]) == (0, 0)
+    code, _, err = look(run, "--checkpoint", "last")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "last.ckpt" in err
+
+
+def test_what_was_before_training_can_be_shown_too(inspected, look, tmp_path):
+    assert look(inspected, "--checkpoint", "initial", "--layers", "dense_1", "--out", tmp_path)[0] == 0
+    run = open_run(inspected, "initial")
+    images, _ = data_module(run.config, torch.device("cpu")).test
+    state = inspect_initial(inspected)
+    expected = torch.relu(images @ state["layers.0.weight"].T)
+    np.testing.assert_allclose(np.load(tmp_path / "dense_1.npy"), expected, rtol=1e-5, atol=1e-5)
+    before, after = (len(pd.read_csv(f / "weights.csv")) for f in (tmp_path, inspected / "inspection"))
+    assert after == 2 * before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "quoted"),
+    [
+        (["--layers", "dense_9"], "dense_9"),
+        (["--embed", "tsn"], "Did you mean tsne"),
+        (["--embed", "pca", "--num", "3"], "3 images are too few"),
+        (["--num", "0"], "--num=0"),
+        (["--seed", "-1"], "--seed=-1"),
+        (["--out", "/dev/null/out"], "/dev/null/out"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(inspected, look, tmp_path, arguments, quoted):
+    code, _, err = look(inspected, "--out", tmp_path, *arguments)
+    assert (code, err.count("\n")) == (2, 1)
+    assert quoted in err
+
+
+def test_what_is_no_run_is_one_line(look, tmp_path):
+    code, _, err = look(tmp_path)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "config.yaml" in err
+
+
+def test_umap_is_asked_for_and_not_installed(inspected, look, tmp_path, monkeypatch):
+    monkeypatch.setattr(embeddings.importlib.util, "find_spec", lambda name: None)
+    code, _, err = look(inspected, "--embed", "pca,umap", "--out", tmp_path)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "pip install umap-learn" in err
+    assert embeddings.methods_of("all") == ["tsne", "mds", "pca"]
+
+
+def test_networks_that_have_learnt_nothing(look, tmp_path):
+    run = train(tmp_path, "zeros", "init=zeros", "model.hidden=[5]", "model.activation=relu", "data.val_fraction=0")
+    code, _, err = look(run, "--embed", "all", "--num", "40")
+    assert (code, err) == (0, "")
+    assert pd.read_csv(run / "inspection" / "scores.csv")["neighbor_acc"].isna().all()
+    assert (pd.read_csv(run / "inspection" / "embeddings.csv")[["x", "y"]] == 0).all(axis=None)
+    code, _, err = look(run, "--part", "val")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "data.val_fraction=0" in err
+
+
+def test_a_run_that_diverged(look, tmp_path):
+    run = train(tmp_path, "run", "model.activation=relu", "optim.lr=1e30", "callbacks=checkpoint")
+    code, out, err = look(run)
+    assert (code, err) == (0, "")
+    assert "not finite" in out
+    assert np.isnan(pd.read_csv(run / "inspection" / "weights.csv").query("when == 'trained'")["mean"]).any()
+    code, _, err = look(run, "--embed", "pca")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "not finite" in err
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        np.random.default_rng(0).normal(size=(40, 1)),  # one unit
+        np.random.default_rng(0).normal(size=(5, 7)),  # fewer images than the perplexity asks for
+        np.random.default_rng(0).normal(size=(40, 3)) * [1, 0, 0],  # constant units
+        np.repeat(np.eye(4), 10, 0),  # four places
+        np.random.default_rng(0).normal(size=(40, 3)) * 1e30,
+        0.5 + np.random.default_rng(0).normal(size=(40, 3)) * 1e-6,
+        np.random.default_rng(0).normal(size=(12, 12)),  # no matrix of distances
+    ],
+    ids=["one unit", "five images", "constant units", "four places", "huge", "tiny", "square"],
+)
+@pytest.mark.parametrize("method", ["tsne", "mds", "pca"])
+def test_odd_representations_have_places_too(rows, method):
+    labels = np.arange(len(rows)) % 3
+    embedding = embeddings.embed("dense_1", method, rows.astype(np.float32), labels, seed=0)
+    assert embedding.places.shape == (len(rows), 2)
+    assert np.isfinite(embedding.places).all()
+    assert np.ptp(embedding.places, axis=0).max() > 0
+    again = embeddings.embed("dense_1", method, rows.astype(np.float32), labels, seed=0)
+    np.testing.assert_array_equal(embedding.places, again.places)
+
+
+def test_forty_five_thousand_hidden_representations(look, tmp_path):
+    """The document's network on real MNIST: (45000, 512), and its parameters."""
+    network = ["model.hidden=[512,512]", "model.activation=relu", "model.dropout=0.2", "data.scaling=minmax"]
+    short = ["data.val_fraction=0.25", "trainer.max_epochs=1", "trainer.limit_train_batches=5", "logger=none"]
+    outcome = run_command(*network, *short, "trainer.limit_val_batches=1", "hydra.run.dir=run", cwd=tmp_path)
+    assert outcome.code == 0, outcome.err
+    code, out, err = look(tmp_path / "run", "--part", "train", "--layers", "dense_2")
+    assert (code, err) == (0, "")
+    assert np.load(tmp_path / "run" / "inspection" / "dense_2.npy", mmap_mode="r").shape == (45000, 512)
+    assert "Total params: 669,706" in out
