@@ -58,6 +58,7 @@ CASES = [
     ("model.hidden=[10,20] model.dropout=[0.1,0.2,0.3]", "0.3", "a list of 2"),
     ("model.names=[a,b,c]", "a", "give 2"),
     ("model.names=[a,a]", "a", "distinct"),
+    ("model.names=[dropout_1,a] model.dropout=0.1", "dropout_1", "expected another"),
     ("seed=1.5", "1.5", "whole number"),
     ("seed=one", "one", "whole number"),
     ("seed=-1", "-1", ">= 0"),
