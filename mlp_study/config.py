@@ -34,6 +34,7 @@ ACTIVATIONS = ("sigmoid", "tanh", "relu", "softplus", "elu", "selu", "gelu", "si
 LOSSES = ("cross_entropy", "binary_cross_entropy", "mse")
 SCALINGS = ("standard", "minmax", "none")
 SPLITS = ("random", "last")
+VALIDATION_PARTS = ("held_out", "test")
 MONITORS = ("val_loss", "val_acc", "train_loss", "train_acc")
 
 _std, _rate = number(least=0), number(least=0, below=1)
@@ -98,6 +99,7 @@ _data: dict[str, Rule] = {
     "split": one_of(*SPLITS),
     "stratify": boolean,
     "split_seed": integer(least=0, most=2**32 - 1),
+    "validate_on": one_of(*VALIDATION_PARTS),
 }
 # Data sources and their settings (mlp_study.data).
 SOURCES: dict[str, dict[str, Rule]] = {
@@ -177,8 +179,8 @@ class Config:
 
     @property
     def has_validation(self) -> bool:
-        """Whether a part of the training images is held out."""
-        return bool(self.data["val_fraction"] > 0)
+        """Whether there are images to validate on."""
+        return bool(self.data["val_fraction"] > 0 or self.data["validate_on"] == "test")
 
     def as_dict(self) -> dict[str, Any]:
         """The settings as nested plain dicts, ready for YAML or JSON."""
@@ -292,6 +294,10 @@ def _check_together(config: Config) -> None:
                 f"callbacks.{name}.monitor='{monitor}': nothing is held out (data.val_fraction=0); "
                 "expected train_loss or train_acc, or a data.val_fraction above 0"
             )
+    if config.data["validate_on"] == "test" and config.data["source"] == "kaggle":
+        raise UserError(
+            "data.validate_on='test': Kaggle's test images have no labels; expected held_out, or another data source"
+        )
     if config.data["split"] == "last" and config.data["stratify"]:
         raise UserError(
             "data.stratify=true: the last fraction is taken as it is; expected data.split=random or data.stratify=false"

@@ -18,7 +18,7 @@ from mlp_study.errors import UserError
 
 DIGITS = {
     "source": "digits", "batch_size": 32, "scaling": "standard", "val_fraction": 0.25, "split": "random",
-    "stratify": False, "split_seed": 3,
+    "stratify": False, "split_seed": 3, "validate_on": "held_out",
 }  # fmt: skip
 
 
@@ -117,6 +117,24 @@ def test_last_split_is_keras_validation_split():
     assert val.tolist() == [8, 9, 10]
     train, val = split_indices({**DIGITS, "val_fraction": 0.0}, np.zeros(50))
     assert (len(train), len(val)) == (50, 0)
+
+
+def test_validation_on_the_test_images_leaves_the_training_part_as_it_is():
+    held_out, on_test = (ImageDataModule({**DIGITS, "validate_on": where}, seed=0) for where in ("held_out", "test"))
+    for module in (held_out, on_test):
+        module.setup()
+    assert torch.equal(held_out.train[0], on_test.train[0])
+    assert torch.equal(on_test.val[0], on_test.test[0])
+    assert torch.equal(on_test.val[1], on_test.test[1])
+    assert len(held_out.val[0]) != len(on_test.val[0])
+
+
+def test_training_pixels_need_no_torch_and_are_the_same():
+    for data in ({"source": "mnist", "root": None}, DIGITS):
+        pixels, labels = sources.training_pixels(data)
+        raw = sources.load(data)
+        assert np.array_equal(pixels, raw.images)
+        assert np.array_equal(labels, raw.labels)
 
 
 def test_an_epoch_shows_every_image_once_in_a_new_seeded_order():

@@ -169,6 +169,6 @@ def _prepare(data_items: tuple[tuple[str, Any], ...], dtype: torch.dtype, device
         return scaled.to(device, dtype), torch.from_numpy(np.ascontiguousarray(labels)).to(device)
 
     train = tensors(raw.images[train_rows], raw.labels[train_rows])
-    val = tensors(raw.images[val_rows], raw.labels[val_rows])
     test = tensors(raw.test_images, raw.test_labels)
+    val = test if data["validate_on"] == "test" else tensors(raw.images[val_rows], raw.labels[val_rows])
     return raw.image_shape, raw.num_classes, scaler, raw.test_images, train, val, test

@@ -60,6 +60,23 @@ def count_training_images(data: dict[str, Any]) -> int:
     return idx.stage(_idx_files(data), into=None)["train"]
 
 
+def training_pixels(data: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """All labelled images (N, pixels) uint8 and their labels (N,), before the split, without torch.
+
+    Raises:
+        UserError: a file is missing or damaged.
+    """
+    if data["source"] in ("kaggle", "digits"):
+        raw = load(data)
+        return raw.images, raw.labels
+    files = _idx_files(data)
+    parts = []
+    for kind, magic in (("images", idx.IMAGES_MAGIC), ("labels", idx.LABELS_MAGIC)):
+        shape, content = idx.read(files["train", kind], magic)
+        parts.append(np.frombuffer(content, np.uint8, offset=4 + 4 * len(shape)).reshape(shape[0], -1))
+    return parts[0], parts[1][:, 0].astype(np.int64)
+
+
 def _idx_files(data: dict[str, Any]) -> dict[tuple[str, str], Path]:
     if data["source"] == "mnist" and data["root"] is None:
         if idx.SHIPPED_MNIST.is_dir() and any(idx.SHIPPED_MNIST.glob("*.gz")):
