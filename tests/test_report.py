@@ -22,7 +22,7 @@ def test_report_of_a_grid_draws_curves_and_heat_maps_without_torch(grid, tmp_pat
     assert done.returncode == 0, done.stderr
     names = {
         f"{name}.{ending}"
-        for name in ("curves", "heat_map_val_acc", "heat_map_train_loss")
+        for name in ("curves", "digits", "panels_loss", "panels_acc", "heat_map_val_acc", "heat_map_train_loss")
         for ending in ("png", "svg")
     }
     assert names == {path.name for path in (grid / "figures").iterdir()}
@@ -40,14 +40,18 @@ def test_report_of_a_grid_draws_curves_and_heat_maps_without_torch(grid, tmp_pat
 
 
 def test_seeds_become_one_line(tmp_path):
-    from mlp_study.report import read_cells
+    from mlp_study.cells import read_cells
 
     run_command(
         "-m", "experiment=quick", "seed=0,1,2", "optim.lr=0.1,1e6", "logger=none", "hydra.sweep.dir=study", cwd=tmp_path
     )
     cells = read_cells(tmp_path / "study")
     assert [(cell.label, len(cell.histories)) for cell in cells] == [("optim.lr=0.1", 3), ("optim.lr=1000000.0", 3)]
+    losses = cells[0].curve("train_loss")
+    assert losses.shape == (len(cells[0].histories[0]), 3)
+    assert (cells[0].metric("train_loss") == losses.iloc[-1].to_numpy()).all()
     assert report(tmp_path, "study").returncode == 0
+    assert (tmp_path / "study" / "figures" / "learning_rates.png").is_file()
 
 
 def test_report_of_nothing_is_one_line(tmp_path):

@@ -1,0 +1,1 @@
+"""Figures drawn from run directories and nothing else: matplotlib, pandas, no torch."""
