@@ -7,7 +7,7 @@ ARGS ?=
 .DEFAULT_GOAL := help
 
 help:  ## show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 $(VENV)/.installed: pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -23,6 +23,9 @@ install: $(VENV)/.installed  ## make .venv and install mlp_study into it
 
 train: $(VENV)/.installed  ## train the grid optim=sgd,adam init=glorot,zeros on MNIST (more overrides: ARGS="...")
 	$(BIN)/python -m mlp_study.train -m optim=sgd,adam init=glorot,zeros $(ARGS)
+
+reproduce: $(VENV)/.installed  ## re-run every claim of the documents (a part: reproduce=keras_intro); writes REPRODUCTION.md
+	$(BIN)/python -m mlp_study.reproduce $(or $(reproduce),--publish .) $(ARGS)
 
 test: $(VENV)/.installed-dev  ## run the tests (no network, no GPU needed)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
@@ -42,4 +45,4 @@ clean:  ## remove caches (never outputs/ or .venv)
 	rm -rf build dist .pytest_cache .ruff_cache .mypy_cache
 	find . -name __pycache__ -not -path './$(VENV)/*' -exec rm -rf {} +
 
-.PHONY: help install train test lint bench tensorboard clean
+.PHONY: help install train reproduce test lint bench tensorboard clean

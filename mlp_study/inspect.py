@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from mlp_study.inspection.embeddings import Embedding
 
 
-def main() -> None:
-    """The command line."""
+def main(argv: Sequence[str] | None = None) -> None:
+    """The command line; `argv` stands in for sys.argv[1:]."""
     parser = argparse.ArgumentParser(
         prog="python -m mlp_study.inspect", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--num", type=int, default=1000, help="images in embeddings and projector (1000)")
     parser.add_argument("--seed", type=int, default=0, help="of the embeddings (0)")
     parser.add_argument("--out", type=Path, help="where results go (RUN/inspection)")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     try:
         inspect(arguments)
     except UserError as error:

@@ -11,6 +11,7 @@ in `mlp_study.train`.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from mlp_study.checkpoint import TrainedRun
 
 
-def main() -> None:
-    """The command line."""
+def main(argv: Sequence[str] | None = None) -> None:
+    """The command line; `argv` stands in for sys.argv[1:]."""
     parser = argparse.ArgumentParser(
         prog="python -m mlp_study.predict", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -37,7 +38,7 @@ def main() -> None:
         "--scaling", choices=["run", "minmax", "none"], default="run", help="scale otherwise than in training (run)"
     )
     parser.add_argument("--out", type=Path, help="where results go (RUN/predictions)")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     try:
         predict(arguments)
     except UserError as error:

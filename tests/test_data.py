@@ -126,7 +126,7 @@ def test_validation_on_the_test_images_leaves_the_training_part_as_it_is():
     assert torch.equal(held_out.train[0], on_test.train[0])
     assert torch.equal(on_test.val[0], on_test.test[0])
     assert torch.equal(on_test.val[1], on_test.test[1])
-    assert len(held_out.val[0]) != len(on_test.val[0])
+    assert not torch.equal(held_out.val[1], on_test.val[1])
 
 
 def test_training_pixels_need_no_torch_and_are_the_same():

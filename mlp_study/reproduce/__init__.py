@@ -1,0 +1,1 @@
+"""Re-run what the documents claim, and say what holds. The verdicts are computed from run directories."""

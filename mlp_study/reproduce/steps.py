@@ -1,0 +1,175 @@
+"""What has to be done before anything can be judged: training, predictions, looks inside. Each step can be repeated."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlp_study.errors import UserError
+from mlp_study.files import write_json
+from mlp_study.reproduce import course_notes, deep_dive, fully_connected, initialization, keras_intro
+from mlp_study.reproduce.plan import PlannedRun, experiments, planned_runs
+
+Advance = Callable[[float], None]  # told the fraction of the step that is done
+Main = Callable[[Sequence[str]], None]
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something to do once.
+
+    Attributes:
+        name: for the bar.
+        cost: seconds it may take, roughly.
+        is_done: whether what it leaves is there.
+        run: does it.
+    """
+
+    name: str
+    cost: float
+    is_done: Callable[[], bool]
+    run: Callable[[Advance], None]
+
+
+def steps(part: str, folder: Path, overrides: Sequence[str] = ()) -> list[Step]:
+    """All steps of a part, in order; `folder` is where its studies go, `overrides` are for every training.
+
+    Raises:
+        UserError: an override is wrong, or a directory holds a run of another configuration.
+    """
+    trainings = [_training(experiment, folder, tuple(overrides)) for experiment in experiments(part)]
+    return trainings + _afterwards(part, folder, tuple(overrides))
+
+
+def _training(experiment: str, folder: Path, overrides: tuple[str, ...]) -> Step:
+    runs = planned_runs(experiment, overrides)
+
+    def todo() -> list[PlannedRun]:
+        return [run for run in runs if not run.is_complete(folder / experiment)]
+
+    return Step(
+        experiment,
+        sum(run.cost for run in todo()) + 6,
+        lambda: not todo(),
+        lambda advance: _train(experiment, folder, overrides, runs, advance),
+    )
+
+
+def _train(
+    experiment: str, folder: Path, overrides: Sequence[str], runs: Sequence[PlannedRun], advance: Advance
+) -> None:
+    """The command a reader would type, in a process of its own, what it prints in logs/."""
+    log = folder / "logs" / f"{experiment.replace('/', '_')}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "mlp_study.train", "-m", f"experiment={experiment}", *overrides,
+               f"hydra.sweep.dir={folder / experiment}"]  # fmt: skip
+    with log.open("w", encoding="utf-8") as file:
+        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
+        try:
+            while process.poll() is None:
+                time.sleep(0.5)
+                advance(_progress(folder / experiment, runs))
+        except BaseException:  # interrupted: what it has finished is kept
+            process.terminate()
+            process.wait()
+            raise
+    if process.returncode:
+        last = [line for line in log.read_text(encoding="utf-8").splitlines() if line.strip()][-1:]
+        raise UserError(f"{experiment}: training failed: {' '.join(last) or process.returncode}; all of it: {log}")
+
+
+def _progress(study: Path, runs: Sequence[PlannedRun]) -> float:
+    """The share of all epochs that is in the histories."""
+    done = 0
+    for run in runs:
+        with contextlib.suppress(OSError):
+            done += max(0, (study / run.name / "history.csv").read_bytes().count(b"\n") - 1)
+    return done / sum(run.config.trainer["max_epochs"] for run in runs)
+
+
+def _command(main: Main, run: Path, result: str, *arguments: str) -> Step:
+    """One of our own commands about a run, in this process; `result` is the last file that it writes.
+
+    What it prints goes beside its result.
+    """
+    path = run / result
+
+    def is_done() -> bool:
+        return path.is_file() and path.stat().st_mtime >= (run / "result.json").stat().st_mtime
+
+    def act(advance: Advance) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        printed = path.parent / "printed.txt"
+        with printed.open("w", encoding="utf-8") as file, contextlib.redirect_stdout(file):
+            main([str(run), *arguments, "--out", str(path.parent)])
+
+    return Step(f"{run.parent.parent.name}/{run.parent.name}: {result}", 2, is_done, act)
+
+
+def _predict(arguments: Sequence[str]) -> None:
+    from mlp_study.predict import main
+
+    main(arguments)
+
+
+def _inspect(arguments: Sequence[str]) -> None:
+    from mlp_study.inspect import main
+
+    main(arguments)
+
+
+def _afterwards(part: str, folder: Path, overrides: tuple[str, ...]) -> list[Step]:
+    """What is made of the runs of a part once they are trained."""
+    if part == keras_intro.PART:
+        found = [folder / keras_intro.OPTIMIZER / run.name for run in planned_runs(keras_intro.OPTIMIZER, overrides)
+                 if run.config.optim["name"] == "adadelta"]  # fmt: skip
+        normal = [folder / initialization.NORMAL / run.name for run in planned_runs(initialization.NORMAL, overrides)
+                  if run.config.optim["lr"] == 0.1]  # fmt: skip
+        return [
+            *(_command(_predict, run, "predictions/scaled/evaluation.json") for run in found),
+            *(_command(_predict, run, "predictions/unscaled/evaluation.json", "--scaling", "none") for run in found),
+            *(_command(_inspect, run, "inspection/layers.json") for run in normal),
+        ]
+    if part == deep_dive.PART:
+        runs = [folder / deep_dive.BASE / run.name for run in planned_runs(deep_dive.BASE, overrides)]
+        csv = folder / part / "kaggle.csv"
+        kaggle = _command(_predict, runs[0], "predictions/kaggle/evaluation.json", "--csv", str(csv))
+        return [
+            Step(csv.name, 5, csv.is_file, lambda advance: _write_kaggle_csv(csv)),
+            *(_command(_predict, run, "predictions/test/evaluation.json") for run in runs),
+            kaggle,
+        ]
+    if part == course_notes.PART:
+        path = folder / course_notes.NETWORKS
+        return [Step(path.name, 1, path.is_file, lambda advance: _small_networks(path))]
+    (run,) = [folder / fully_connected.DROPOUT / run.name for run in planned_runs(fully_connected.DROPOUT, overrides)
+              if run.config.optim["lr"] == 0.01 and run.config.seed == 0]  # fmt: skip
+    path = folder / fully_connected.TRUNCATED
+    looks = ("--part", "train", "--embed", "tsne,mds,pca", "--num", "1000")
+    return [
+        _command(_inspect, run, "inspection/scores.csv", *looks),
+        Step(path.name, 5, path.is_file, lambda advance: _truncated(run, path)),
+    ]
+
+
+def _write_kaggle_csv(path: Path) -> None:
+    from mlp_study.reproduce.networks import write_kaggle_csv
+
+    write_kaggle_csv(path)
+
+
+def _small_networks(path: Path) -> None:
+    from mlp_study.reproduce.networks import small_networks
+
+    write_json(path, small_networks())
+
+
+def _truncated(run: Path, path: Path) -> None:
+    from mlp_study.reproduce.networks import truncated
+
+    write_json(path, truncated(run))
