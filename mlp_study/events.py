@@ -105,6 +105,7 @@ _GROUP_COLUMN = {group: f"{group}.name" for group in ("init", "bias_init", "opti
 _TEXTS = {
     "name", "loss", "activation", "output_activation", "source", "dataset", "scaling", "split", "precision", "mode",
     "distribution", "hidden", "names", "gradient_clip_algorithm", "accelerator", "root", "train_csv", "test_csv",
+    "validate_on", "monitor",
 }  # fmt: skip
 
 

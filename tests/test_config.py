@@ -9,6 +9,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from mlp_study import train  # noqa: F401  registers the resolvers
+from mlp_study.events import hparam_columns, hparam_values
 from mlp_study.hydra_checks import conf_dir, typed
 
 GROUPS = ["model", "init", "bias_init", "optim", "schedule", "data", "trainer", "logger", "callbacks", "experiment"]
@@ -29,6 +30,18 @@ def test_every_option_composes_and_is_valid(option):
     group, name = option.split("=")
     config = typed(composed(f"callbacks=[{name}]" if group == "callbacks" else option))
     assert len(config.hash()) == 12
+    # Whatever of it is overridden, the HParams tab has a column of its kind, text or number, for it.
+    overrides = [f"{key}={value}" for key, value in flat(config.as_dict())]
+    columns, values = hparam_columns(overrides), hparam_values(config, overrides)
+    assert {key: type(value) for key, value in values.items()} == {key: type(columns[key]) for key in values}
+
+
+def flat(settings, prefix=""):
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 def test_the_hash_tells_what_is_computed_and_not_how_it_is_watched():

@@ -40,7 +40,7 @@ def images_of(config: Config, part: str) -> Images:
         UserError: the run has no such images, or their files are gone.
     """
     raw = sources.load(config.data)
-    if part == "test":
+    if part == "test" or (part == "val" and config.data["validate_on"] == "test"):
         if raw.test_images is None or raw.test_labels is None:
             raise UserError("--part=test: the run's data source has no labelled test images; expected train or val")
         return Images(raw.test_images, raw.test_labels, raw.image_shape)

@@ -110,5 +110,7 @@ def b3(evidence: Evidence) -> Finding:
 CLAIMS = [
     Claim("B1", "784-20-15-10, ReLU, L2, Adam", train(BASE), (BASE,), b1),
     Claim("B2", "histories of loss and accuracy", train(BASE), (BASE,), b2),
-    Claim("B3", "evaluation and a submission", "python -m mlp_study.predict RUN", (BASE,), b3),
+    Claim(
+        "B3", "evaluation and a submission", f"python -m mlp_study.predict outputs/reproduce/{BASE}/seed=0", (BASE,), b3
+    ),
 ]

@@ -286,12 +286,13 @@ def d7(evidence: Evidence) -> Finding:
     )  # fmt: skip
 
 
+LOOK = f"python -m mlp_study.inspect outputs/reproduce/{DROPOUT}/optim.lr=0.01,seed=0"
 CLAIMS = [
     Claim("D1", "784-512-512-10, 2 epochs", train(BASE), (BASE,), d1),
     Claim("D2", "Dropout .2, 4 epochs, at which rate?", train(DROPOUT), (DROPOUT,), d2),
     Claim("D3", "early stopping", train(STOPPING), (STOPPING,), d3),
-    Claim("D4", "the summary with Dropout", "python -m mlp_study.inspect RUN", (DROPOUT,), d4),
-    Claim("D5", "hidden representations", "python -m mlp_study.inspect RUN --part train", (DROPOUT,), d5),
-    Claim("D6", "t-SNE and MDS", "python -m mlp_study.inspect RUN --embed tsne,mds", (DROPOUT,), d6),
+    Claim("D4", "the summary with Dropout", LOOK, (DROPOUT,), d4),
+    Claim("D5", "hidden representations", f"{LOOK} --part train", (DROPOUT,), d5),
+    Claim("D6", "t-SNE and MDS", f"{LOOK} --part train --embed tsne,mds", (DROPOUT,), d6),
     Claim("D7", "ReLU and softplus", train(SOFTPLUS), (SOFTPLUS,), d7),
 ]
