@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import signal
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -73,6 +74,7 @@ def reproduce(
         raise UserError(f"--publish {repository}: only all parts can be published, as they are: no part, no --set")
     parts = [PARTS[name] for name in PARTS if name in names]
     console = Console(stderr=True, highlight=False)
+    started = time.monotonic()
     with claimed(folder):
         todo = [step for part in parts for step in steps(part.PART, folder, overrides)]
         left = [step for step in todo if not step.is_done()]
@@ -87,6 +89,7 @@ def reproduce(
         print(f"{claim.name:<4} {finding.verdict:<28} {claim.title}")
     for path in written:
         print(path)
+    print(f"{len(left)} steps in {(time.monotonic() - started) / 60:.1f} min")
 
 
 def _do(todo: list[Step], console: Console) -> None:
