@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import subprocess
+import multiprocessing
+import os
+import signal
 import sys
-import time
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,10 @@ from mlp_study.errors import UserError
 from mlp_study.files import write_json
 from mlp_study.reproduce import course_notes, deep_dive, fully_connected, initialization, keras_intro
 from mlp_study.reproduce.plan import PlannedRun, experiments, planned_runs
+
+# Children are forked from a process that has torch and lightning loaded: importing them takes seconds, 25 times.
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["mlp_study.train", "mlp_study.stack.launch", "mlp_study.reproduce.steps"])
 
 Advance = Callable[[float], None]  # told the fraction of the step that is done
 Main = Callable[[Sequence[str]], None]
@@ -63,24 +69,42 @@ def _training(experiment: str, folder: Path, overrides: tuple[str, ...]) -> Step
 def _train(
     experiment: str, folder: Path, overrides: Sequence[str], runs: Sequence[PlannedRun], advance: Advance
 ) -> None:
-    """The command a reader would type, in a process of its own, what it prints in logs/."""
+    """The command a reader would type, in a process of its own; what it prints goes to logs/."""
     log = folder / "logs" / f"{experiment.replace('/', '_')}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "mlp_study.train", "-m", f"experiment={experiment}", *overrides,
-               f"hydra.sweep.dir={folder / experiment}"]  # fmt: skip
-    with log.open("w", encoding="utf-8") as file:
-        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
-        try:
-            while process.poll() is None:
-                time.sleep(0.5)
-                advance(_progress(folder / experiment, runs))
-        except BaseException:  # interrupted: what it has finished is kept
-            process.terminate()
-            process.wait()
-            raise
-    if process.returncode:
+    command = ["-m", f"experiment={experiment}", *overrides, f"hydra.sweep.dir={folder / experiment}"]
+    process = PROCESSES.Process(target=_train_here, args=(command, log))
+    process.start()
+    try:
+        while process.is_alive():
+            process.join(0.5)
+            advance(_progress(folder / experiment, runs))
+    except BaseException:  # interrupted: what it has finished is kept
+        process.terminate()
+        process.join()
+        raise
+    if process.exitcode:
         last = [line for line in log.read_text(encoding="utf-8").splitlines() if line.strip()][-1:]
-        raise UserError(f"{experiment}: training failed: {' '.join(last) or process.returncode}; all of it: {log}")
+        raise UserError(f"{experiment}: training failed: {' '.join(last) or process.exitcode}; all of it: {log}")
+
+
+def _train_here(command: Sequence[str], log: Path) -> None:
+    """Be `python -m mlp_study.train COMMAND > LOG 2>&1`, and end when the parent does, even if it is killed."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with log.open("w", encoding="utf-8") as file:
+        for number in (1, 2):
+            os.dup2(file.fileno(), number)
+    sys.argv = ["mlp_study.train", *command]
+    from mlp_study.train import main
+
+    main()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _progress(study: Path, runs: Sequence[PlannedRun]) -> float:
