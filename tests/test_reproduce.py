@@ -1,0 +1,163 @@
+"""Re-running the documents' claims: the experiments, how verdicts follow, and the command from end to end."""
+
+import json
+import math
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import run_command
+from omegaconf import OmegaConf
+from scipy import stats
+
+from mlp_study.hydra_checks import conf_dir
+from mlp_study.reproduce.__main__ import PARTS, main
+from mlp_study.reproduce.findings import AS_RUN, FAILS, HOLDS, Finding, Statement
+from mlp_study.reproduce.plan import experiments, planned_runs
+from mlp_study.spread import Spread, clearly_below, clearly_differ
+
+ALL_EXPERIMENTS = [name for part in PARTS for name in experiments(part)]
+CLAIMS = {claim.name: claim for part in PARTS.values() for claim in part.CLAIMS}
+ROOT = Path(__file__).parent.parent
+# A few batches of the small digits.
+DRY = ("data=digits", "data.batch_size=16", "trainer.max_epochs=1", "trainer.limit_train_batches=2", "seed=0",
+       "logger.images=0")  # fmt: skip
+
+
+def reproduce(*arguments, cwd):
+    command = [sys.executable, "-m", "mlp_study.reproduce", *arguments]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=170)
+
+
+@pytest.mark.parametrize("experiment", [*ALL_EXPERIMENTS, "quick"])
+def test_every_experiment_runs_and_leaves_what_was_planned(experiment, tmp_path):
+    overrides = DRY
+    done = run_command("-m", f"experiment={experiment}", *overrides, f"hydra.sweep.dir={tmp_path}/study", cwd=tmp_path)
+    assert done.code == 0, done.err
+    planned = planned_runs(experiment, overrides)
+    assert {run.name for run in planned} == {path.parent.name for path in tmp_path.glob("study/*/result.json")}
+    assert all(run.is_complete(tmp_path / "study") for run in planned)
+    assert not planned_runs(experiment, (*overrides, "optim.lr=0.123"))[0].is_complete(tmp_path / "elsewhere")
+
+
+def test_every_claim_is_there_and_every_experiment_is_some_claims():
+    wanted = [f"{letter}{n}" for letter, most in (("A", 11), ("B", 3), ("C", 8), ("D", 7)) for n in range(1, most + 1)]
+    assert list(CLAIMS) == wanted
+    used = {experiment for claim in CLAIMS.values() for experiment in claim.experiments}
+    assert used == set(ALL_EXPERIMENTS)
+    for part in PARTS:
+        assert (conf_dir() / "experiment" / part).is_dir()
+
+
+def test_convergence_is_judged_over_five_seeds_or_more():
+    for experiment in ALL_EXPERIMENTS:
+        base = f"{experiment.split('/')[0]}/base"
+        files = [
+            yaml.safe_load((conf_dir() / "experiment" / f"{name}.yaml").read_text()) for name in (base, experiment)
+        ]
+        settings = OmegaConf.merge(*files)
+        is_small = max(settings.get("model", {}).get("hidden", [0])) < 512
+        num_seeds = len(settings.hydra.sweeper.params.seed.split(","))
+        assert num_seeds >= (5 if is_small else 2), experiment
+
+
+def test_spread():
+    values = Spread([1.0, 2.0, 4.0])
+    assert values.mean == pytest.approx(7 / 3)
+    assert values.sd == pytest.approx(math.sqrt(((4 / 3) ** 2 + (1 / 3) ** 2 + (5 / 3) ** 2) / 2))
+    half = stats.t.ppf(0.995, 2) * values.sd * math.sqrt(4 / 3)
+    assert values.interval() == pytest.approx((7 / 3 - half, 7 / 3 + half))
+    assert values.fits(7 / 3 + half, 9)
+    assert not values.fits(7 / 3 + half + 0.02, 2)
+    assert values.fits(7 / 3 + half + 0.004, 2)  # it may have been rounded to this
+    low, high = Spread([1.0, 1.1]), Spread([1.3, 1.4])
+    assert clearly_below(low, high)
+    assert not clearly_below(high, low)
+    assert clearly_differ(high, low)
+    assert not clearly_differ(low, Spread([1.1, 1.2]))
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "verdict"),
+    [
+        ([True, True], [], HOLDS),
+        ([True, True], [False], HOLDS),
+        ([True, False], [], FAILS),
+        ([False], [True, True], AS_RUN),
+        ([False], [True, False], FAILS),
+    ],
+)
+def test_verdict(text, code, verdict):
+    statements = [Statement("", "", "", holds) for holds in text]
+    statements += [Statement("", "", "", holds, as_run=True) for holds in code]
+    assert Finding(statements).verdict == verdict
+
+
+def test_a_part_from_end_to_end(tmp_path):
+    few = ("deep_dive", "--out", "out", "--set", "trainer.max_epochs=2", "trainer.limit_train_batches=3", "seed=0")
+    done = reproduce(*few, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    claims = {claim["claim"]: claim for claim in json.loads((tmp_path / "out" / "claims.json").read_text())}
+    # Two epochs of three batches do not reach what 50 epochs do; the evaluation is right all the same.
+    assert {name: claim["verdict"] for name, claim in claims.items()} == {"B1": FAILS, "B2": FAILS, "B3": HOLDS}
+    (run,) = (tmp_path / "out" / "deep_dive" / "base").glob("*/result.json")
+    result = json.loads(run.read_text())
+    assert f"accuracy {result['metrics']['test_acc']}" in claims["B3"]["statements"][1]["measured"]
+    text = (tmp_path / "out" / "REPRODUCTION.md").read_text()
+    assert "16,175" in text
+    pictures = re.findall(r"!\[\w+\]\((\S+\.png)\)", text)
+    assert len(pictures) == 3
+    assert all((tmp_path / "out" / picture).stat().st_size > 5000 for picture in pictures)
+
+    # The second time nothing is trained; the verdict follows the files.
+    result["metrics"]["test_acc"] += 0.01
+    trained = os.stat(run.parent / "history.csv").st_mtime_ns
+    modified = os.stat(run)
+    run.write_text(json.dumps(result))
+    os.utime(run, ns=(modified.st_atime_ns, modified.st_mtime_ns))
+    done = reproduce(*few, cwd=tmp_path)
+    assert "4 of 4 steps are already complete" in done.stderr
+    assert os.stat(run.parent / "history.csv").st_mtime_ns == trained
+    assert re.search(r"B3 +does not hold", done.stdout)
+    # Other settings do not mix with these.
+    done = reproduce(*few[:-1], "seed=0", "optim.lr=0.5", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "holds the result of another configuration" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["keras"], "unknown part 'keras'. Did you mean keras_intro? Known: keras_intro, deep_dive"),
+        (["deep_dive", "--publish", "."], "only all parts can be published"),
+        (["deep_dive", "--set", "optim.rl=1"], "optim.rl"),
+        (["deep_dive", "--set", "optim.lr=fast"], "optim.lr='fast': expected a number > 0"),
+    ],
+)
+def test_mistakes_are_one_line(arguments, said, tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([*arguments, "--out", str(tmp_path / "out")])
+    assert ended.value.code == 2
+    error = capsys.readouterr().err
+    assert len(error.splitlines()) == 1
+    assert said in error
+
+
+def test_the_published_ledger_has_every_claim_and_its_pictures():
+    text = (ROOT / "REPRODUCTION.md").read_text()
+    for name, claim in CLAIMS.items():
+        row = re.search(
+            rf"^\| \[{name}\]\(#[^)]*\) \| .* \| \*\*({HOLDS}|{FAILS}|{AS_RUN})\*\* \(\d+ of \d+\) \|", text, re.M
+        )
+        assert row, name
+        assert f"### {name}: {claim.title}" in text
+    pictures = re.findall(r"!\[\w+\]\((\S+\.png)\)", text)
+    assert len(pictures) >= len(CLAIMS)
+    assert all((ROOT / picture).is_file() for picture in pictures)
+    assert {path.name for path in (ROOT / "benchmarks" / "reproduction").glob("*.png")} == {
+        Path(picture).name for picture in pictures
+    }
