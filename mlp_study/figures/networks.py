@@ -55,7 +55,7 @@ def bars_by_layer(groups: Mapping[str, Mapping[str, Spread]], quantity: str) -> 
         means = np.array([by_layer[layer].mean for layer in layers])
         values.extend(means[means > 0])
         at = np.arange(len(layers)) + (i - (len(groups) - 1) / 2) * width
-        sds = [by_layer[layer].sd for layer in layers]
+        sds = [by_layer[layer].sd for layer in layers] if len(by_layer[layers[0]].values) > 1 else None
         axis.bar(
             at, means, width, yerr=sds, label=name, color=COLOURS[i], hatch=hatches[i % 4], edgecolor="white", capsize=2
         )
