@@ -28,7 +28,7 @@ reproduce: $(VENV)/.installed  ## re-run every claim of the documents (a part: r
 	$(BIN)/python -m mlp_study.reproduce $(or $(reproduce),--publish .) $(ARGS)
 
 test: $(VENV)/.installed-dev  ## run the tests (no network, no GPU needed)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.installed-dev  ## ruff and mypy
 	$(BIN)/ruff check .

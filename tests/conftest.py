@@ -4,6 +4,7 @@ import os
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
+import importlib
 import multiprocessing
 import subprocess
 import sys
@@ -22,14 +23,14 @@ class Outcome:
     err: str
 
 
-def run_command(*arguments: str, cwd: Path) -> Outcome:
-    """Run `mlp-train ARGUMENTS` in `cwd`, in a process of its own.
+def run_command(*arguments: str, cwd: Path, module: str = "mlp_study.train") -> Outcome:
+    """Run `python -m MODULE ARGUMENTS` in `cwd`, in a process of its own.
 
     The process is forked from one that has torch and lightning loaded already: importing them takes longer than
     training does here. `run_python` starts a fresh interpreter.
     """
     out, err = cwd / ".stdout", cwd / ".stderr"
-    process = FORKSERVER.Process(target=_main, args=(arguments, str(cwd), str(out), str(err)))
+    process = FORKSERVER.Process(target=_main, args=(module, arguments, str(cwd), str(out), str(err)))
     process.start()
     process.join(170)
     assert process.exitcode is not None, "still running"
@@ -40,18 +41,17 @@ def run_command(*arguments: str, cwd: Path) -> Outcome:
 
 
 FORKSERVER = multiprocessing.get_context("forkserver")
-FORKSERVER.set_forkserver_preload(["mlp_study.train", "mlp_study.stack.launch", "mlp_study.job", "sklearn.datasets"])
+FORKSERVER.set_forkserver_preload(["mlp_study.train", "mlp_study.stack.launch", "mlp_study.job", "sklearn.datasets",
+                                   "mlp_study.predict", "mlp_study.evaluation", "mlp_study.checkpoint"])  # fmt: skip
 
 
-def _main(arguments: tuple[str, ...], cwd: str, out: str, err: str) -> None:
+def _main(module: str, arguments: tuple[str, ...], cwd: str, out: str, err: str) -> None:
     os.chdir(cwd)
     for number, path in ((1, out), (2, err)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1) for number in (1, 2))
-    sys.argv = ["mlp-train", *arguments]
-    from mlp_study.train import main
-
-    main()
+    sys.argv = [module, *arguments]
+    importlib.import_module(module).main()
 
 
 def run_python(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> Outcome:

@@ -27,8 +27,6 @@ from mlp_study.inspection import embeddings, pictures
 from mlp_study.inspection.palette import COLOURS
 from mlp_study.run import data_module
 
-pytestmark = pytest.mark.xdist_group("inspect")
-
 NUM = 120
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 

@@ -10,14 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import run_command
+from conftest import Outcome, run_command
 from PIL import Image
 
 from mlp_study.checkpoint import open_run
 from mlp_study.data import pictures, sources
 from mlp_study.errors import UserError
-
-pytestmark = pytest.mark.xdist_group("predict")
 
 
 @pytest.fixture(scope="module")
@@ -40,19 +38,18 @@ def trained(tmp_path_factory) -> Path:
     return folder
 
 
-def predict(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "mlp_study.predict", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+def predict(folder: Path, *arguments: str) -> Outcome:
+    return run_command(*arguments, cwd=folder, module="mlp_study.predict")
 
 
 def test_the_test_images_give_the_accuracy_of_training_to_the_last_digit(trained):
     done = predict(trained, "run")
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.err
     metrics = json.loads((trained / "run" / "result.json").read_text())["metrics"]
     evaluation = json.loads((trained / "run" / "predictions" / "evaluation.json").read_text())
     assert evaluation["acc"] == metrics["test_acc"]
     assert evaluation["loss"] == pytest.approx(metrics["test_loss"], rel=1e-6)
-    assert f"test_acc {metrics['test_acc']}" in done.stdout
+    assert f"test_acc {metrics['test_acc']}" in done.out
     confusion = pd.read_csv(trained / "run" / "predictions" / "confusion.csv", index_col="true").to_numpy()
     assert confusion.sum() == 10000
     assert np.trace(confusion) / 10000 == metrics["test_acc"]
@@ -64,7 +61,7 @@ def test_the_test_images_give_the_accuracy_of_training_to_the_last_digit(trained
 
 def test_kaggle_csv_of_the_test_images_gives_the_same_accuracy_and_a_submission(trained):
     done = predict(trained, "run", "--csv", "test.csv", "--out", "kaggle")
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.err
     submission = pd.read_csv(trained / "kaggle" / "submission.csv")
     assert list(submission.columns) == ["ImageId", "Label"]
     assert list(submission["ImageId"]) == list(range(1, 10001))
@@ -78,7 +75,7 @@ def test_kaggle_csv_of_the_test_images_gives_the_same_accuracy_and_a_submission(
 
 def test_unscaled_images_are_another_reading(trained):
     done = predict(trained, "run", "--scaling", "none", "--out", "unscaled")
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.err
     evaluation = json.loads((trained / "unscaled" / "evaluation.json").read_text())
     metrics = json.loads((trained / "run" / "result.json").read_text())["metrics"]
     assert evaluation["acc"] < metrics["test_acc"] - 0.01
@@ -95,8 +92,8 @@ def test_pictures_of_any_size_dark_on_light_or_light_on_dark(trained):
         names.append(f"{i}.{'png' if i % 4 else 'jpg'}")
         digit.resize((size, size)).save(trained / names[-1])
     done = predict(trained, "run", "--images", *names)
-    assert done.returncode == 0, done.stderr
-    guesses = [int(line.split(": ")[1][0]) for line in done.stdout.splitlines()]
+    assert done.code == 0, done.err
+    guesses = [int(line.split(": ")[1][0]) for line in done.out.splitlines()]
     assert sum(guess == label for guess, label in zip(guesses, raw.test_labels, strict=False)) >= 10
 
 
@@ -146,8 +143,8 @@ def test_a_bad_checkpoint_is_refused_and_runs_nothing(trained, tmp_path, kind, m
         open_run(run)
     if kind == "malicious archive":
         done = predict(tmp_path, "run")
-        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-        assert "none of it was executed" in done.stderr
+        assert (done.code, done.err.count("\n")) == (2, 1)
+        assert "none of it was executed" in done.err
         assert not (run / "predictions").exists()
     assert not (tmp_path / "executed").exists()
 
@@ -177,8 +174,8 @@ def test_bad_inputs_are_one_line(trained, tmp_path):
         with pytest.raises(UserError, match=name):
             pictures.read([tmp_path / name])
     done = predict(tmp_path, str(trained / "run"), "--csv", "bad.csv")
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
-    assert "bad.csv" in done.stderr
+    assert (done.code, done.err.count("\n")) == (2, 1), done.err
+    assert "bad.csv" in done.err
 
 
 def test_help_is_quick():

@@ -5,7 +5,6 @@ import subprocess
 import sys
 
 import numpy as np
-import pytest
 from conftest import run_command
 from PIL import Image
 
@@ -15,7 +14,6 @@ def report(folder, *arguments):
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.xdist_group("grid")
 def test_report_of_a_grid_draws_curves_and_heat_maps_without_torch(grid, tmp_path):
     grid = shutil.copytree(grid, tmp_path / "study")
     done = report(tmp_path, "study")

@@ -139,7 +139,6 @@ def both(tmp_path_factory):
     return folder / "basic", folder / "stacked"
 
 
-@pytest.mark.xdist_group("both")
 def test_twelve_cells_leave_what_twelve_serial_runs_leave(both):
     basic, stacked = both
     runs = sorted(path.name for path in basic.iterdir() if path.is_dir())
@@ -163,7 +162,6 @@ def test_twelve_cells_leave_what_twelve_serial_runs_leave(both):
         assert OmegaConf.to_container(one) == OmegaConf.to_container(other)
 
 
-@pytest.mark.xdist_group("both")
 def test_twelve_cells_have_the_same_table(both):
     one, other = (pd.read_csv(study / "study.csv").sort_values("run").reset_index(drop=True) for study in both)
     assert list(one.columns) == list(other.columns)
@@ -176,13 +174,11 @@ def test_twelve_cells_have_the_same_table(both):
     np.testing.assert_allclose(one["train_loss"][untrained], other["train_loss"][untrained], atol=1e-5)
 
 
-@pytest.mark.xdist_group("both")
 def test_the_plan_is_printed(both):
     assert "12 runs in 1 stack" in (both[1] / "printed.txt").read_text()
     assert "peak memory" in (both[1] / "printed.txt").read_text()
 
 
-@pytest.mark.xdist_group("both")
 def test_a_members_checkpoint_is_a_plain_modules(both):
     content = []
     for study in both:
@@ -309,7 +305,6 @@ def test_dropout_masks_are_the_serial_runs_own():
             torch.testing.assert_close(logits[m].T, twin(x))
 
 
-@pytest.mark.xdist_group("both")
 def test_losses_at_chance_stay_at_chance(both):
     for study in both:
         for optim in ("sgd", "adam", "nesterov"):

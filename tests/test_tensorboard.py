@@ -10,8 +10,6 @@ from tensorboard.backend.event_processing.event_accumulator import HISTOGRAMS, I
 from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer as PluginMultiplexer
 from tensorboard.plugins.hparams import metadata
 
-pytestmark = pytest.mark.xdist_group("grid")
-
 
 @pytest.fixture(scope="module")
 def events(grid):

@@ -137,7 +137,6 @@ def test_summary_of_the_documents(train):
     assert all(count in large for count in ("401,920", "262,656", "5,130", "669,706"))
 
 
-@pytest.mark.xdist_group("grid")
 def test_grid_has_a_table_best_first(grid):
     printed = (grid / "printed.txt").read_text()
     assert "4 runs, best first" in printed
@@ -153,14 +152,12 @@ def test_grid_has_a_table_best_first(grid):
     assert "optim=sgd,init=glorot" in set(table["run"])
 
 
-@pytest.mark.xdist_group("grid")
 def test_zero_weights_stay_at_chance_and_glorot_learns(grid):
     for optim in ("sgd", "adam"):
         assert history(grid / f"optim={optim},init=zeros")["train_loss"].sub(math.log(10)).abs().max() < 0.02
         assert history(grid / f"optim={optim},init=glorot")["train_loss"].iloc[-1] < 0.2
 
 
-@pytest.mark.xdist_group("grid")
 def test_a_run_alone_equals_the_same_run_in_a_grid(train, tmp_path, grid):
     assert train("optim=adam", "init=glorot", QUICK, "hydra.run.dir=run").code == 0
     alone, in_grid = history(tmp_path / "run"), history(grid / "optim=adam,init=glorot")
