@@ -53,6 +53,14 @@ def test_every_claim_is_there_and_every_experiment_is_some_claims():
         assert (conf_dir() / "experiment" / part).is_dir()
 
 
+def test_commands_name_runs_that_there_are():
+    named = [re.search(r"outputs/reproduce/(\w+/\w+)/(\S+)", claim.command) for claim in CLAIMS.values()]
+    found = [(match[1], match[2]) for match in named if match]
+    assert len(found) >= 5
+    for experiment, run in found:
+        assert run in {planned.name for planned in planned_runs(experiment)}, run
+
+
 def test_convergence_is_judged_over_five_seeds_or_more():
     for experiment in ALL_EXPERIMENTS:
         base = f"{experiment.split('/')[0]}/base"

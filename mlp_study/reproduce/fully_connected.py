@@ -301,7 +301,7 @@ def d7(evidence: Evidence) -> Finding:
     )  # fmt: skip
 
 
-LOOK = f"python -m mlp_study.inspect outputs/reproduce/{DROPOUT}/optim.lr=0.01,seed=0"
+LOOK = f"python -m mlp_study.inspect outputs/reproduce/{DROPOUT}/seed=0,optim.lr=0.01"
 CLAIMS = [
     Claim("D1", "784-512-512-10, 2 epochs", train(BASE), (BASE,), d1),
     Claim("D2", "Dropout .2, 4 epochs, at which rate?", train(DROPOUT), (DROPOUT,), d2),
