@@ -41,8 +41,18 @@ def run_command(*arguments: str, cwd: Path, module: str = "mlp_study.train") -> 
 
 
 FORKSERVER = multiprocessing.get_context("forkserver")
-FORKSERVER.set_forkserver_preload(["mlp_study.train", "mlp_study.stack.launch", "mlp_study.job", "sklearn.datasets",
-                                   "mlp_study.predict", "mlp_study.evaluation", "mlp_study.checkpoint"])  # fmt: skip
+FORKSERVER.set_forkserver_preload(
+    [
+        "mlp_study.train",
+        "mlp_study.stack.launch",
+        "mlp_study.job",
+        "sklearn.datasets",
+        "mlp_study.predict",
+        "mlp_study.evaluation",
+        "mlp_study.checkpoint",
+        "mlp_study.report",
+    ]
+)
 
 
 def _main(module: str, arguments: tuple[str, ...], cwd: str, out: str, err: str) -> None:

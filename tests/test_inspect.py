@@ -45,10 +45,9 @@ def inspected(tmp_path_factory):
     folder = tmp_path_factory.mktemp("inspected")
     network = ["model.hidden=[20,12]", "model.activation=relu", "model.dropout=0.2", "model.l2=0.001"]
     run = train(folder, "study/run", *network, "callbacks=checkpoint")
-    command = [sys.executable, "-m", "mlp_study.inspect", run, "--embed", "tsne,mds,pca", "--num", str(NUM)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")  # no warnings, and no bar where there is no terminal
-    (run / "printed.txt").write_text(done.stdout)
+    done = run_command(str(run), "--embed", "tsne,mds,pca", "--num", str(NUM), cwd=folder, module="mlp_study.inspect")
+    assert (done.code, done.err) == (0, "")  # no warnings, and no bar where there is no terminal
+    (run / "printed.txt").write_text(done.out)
     return run
 
 

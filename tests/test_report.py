@@ -33,7 +33,7 @@ def test_report_of_a_grid_draws_curves_and_heat_maps_without_torch(grid, tmp_pat
     svg = (grid / "figures" / "curves.svg").read_text()
     assert "<svg" in svg
     before = (grid / "figures" / "heat_map_val_acc.png").read_bytes()
-    report(tmp_path, "study")
+    assert run_command("study", cwd=tmp_path, module="mlp_study.report").code == 0
     assert (grid / "figures" / "heat_map_val_acc.png").read_bytes() == before
 
 
@@ -48,7 +48,7 @@ def test_seeds_become_one_line(tmp_path):
     losses = cells[0].curve("train_loss")
     assert losses.shape == (len(cells[0].histories[0]), 3)
     assert (cells[0].metric("train_loss") == losses.iloc[-1].to_numpy()).all()
-    assert report(tmp_path, "study").returncode == 0
+    assert run_command("study", cwd=tmp_path, module="mlp_study.report").code == 0
     assert (tmp_path / "study" / "figures" / "learning_rates.png").is_file()
 
 
