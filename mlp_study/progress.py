@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from types import TracebackType
+from typing import Self
 
 from rich.console import Console
 from rich.progress import (
@@ -17,7 +18,22 @@ from rich.progress import (
 )
 
 
-class TrainingBar:
+class Bar:
+    """Shown inside a `with` block."""
+
+    _progress: Progress
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+
+class TrainingBar(Bar):
     """A bar over epochs, `num_epochs` in all; silent where standard error is no terminal or `enabled` is false."""
 
     def __init__(self, description: str, num_epochs: int, enabled: bool = True) -> None:
@@ -58,17 +74,8 @@ class TrainingBar:
         """Change what stands in front of the bar."""
         self._progress.update(self._task, description=description)
 
-    def __enter__(self) -> TrainingBar:
-        self._progress.start()
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.stop()
-
-
-class StepsBar:
+class StepsBar(Bar):
     """A bar over `num_steps` steps that take no equal time; silent where standard error is no terminal."""
 
     def __init__(self, num_steps: int) -> None:
@@ -88,12 +95,3 @@ class StepsBar:
     def begin(self, description: str) -> None:
         """The step before is done, this one begins."""
         self._progress.update(self._task, description=description, advance=1)
-
-    def __enter__(self) -> StepsBar:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.stop()
