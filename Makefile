@@ -30,10 +30,11 @@ reproduce: $(VENV)/.installed  ## re-run every claim of the documents (a part: r
 test: $(VENV)/.installed-dev  ## run the tests (no network, no GPU needed)
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
-lint: $(VENV)/.installed-dev  ## ruff and mypy
+lint: $(VENV)/.installed-dev  ## ruff, mypy, and the import laws of the rooms
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 
 bench: $(VENV)/.installed-dev  ## measure the speed, against a plain loop and a template-style Lightning program
 	$(BIN)/python -m benchmarks.bench $(ARGS)
@@ -42,7 +43,7 @@ tensorboard: $(VENV)/.installed  ## look at everything under outputs/
 	$(BIN)/tensorboard --logdir outputs
 
 clean:  ## remove caches (never outputs/ or .venv)
-	rm -rf build dist .pytest_cache .ruff_cache .mypy_cache
+	rm -rf build dist .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
 	find . -name __pycache__ -not -path './$(VENV)/*' -exec rm -rf {} +
 
 .PHONY: help install train reproduce test lint bench tensorboard clean

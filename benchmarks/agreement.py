@@ -1,6 +1,6 @@
 """Train the twelve-cell grid in float32 on all of MNIST, stacked and serially, and compare the results run by run.
 
-    python -m benchmarks.agreement [FOLDER]     (about four minutes on two cores; default folder outputs/agreement)
+    python -m benchmarks.agreement [FOLDER [OVERRIDE ...]]     (four minutes on two cores; default outputs/agreement)
 
 Float32 sums differ in their last bits between the two, and training amplifies them: what the serial runs of other seeds
 differ by says how much that means. The tests compare in float64, where nothing is amplified within two epochs.
@@ -8,24 +8,26 @@ differ by says how much that means. The tests compare in float64, where nothing 
 
 from __future__ import annotations
 
-import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
-GRID = ["-m", "optim=sgd,adam,nesterov", "init=glorot,small,large,zeros", "logger=none"]
+import mlp_study as ms
+
+GRID = ["optim=sgd,adam,nesterov", "init=glorot,small,large,zeros", "logger=none"]
 
 
-def main() -> None:
-    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "outputs/agreement")
-    for name, extra in (
-        ("stacked", []),
-        ("basic", ["hydra/launcher=basic"]),
-        ("seeds", ["seed=0,1,2,3,4"]),
+def main(argv: Sequence[str] | None = None) -> None:
+    words = list(sys.argv[1:] if argv is None else argv) or ["outputs/agreement"]
+    folder, overrides = Path(words[0]), words[1:]
+    for name, engine, extra in (
+        ("stacked", "stack", []),
+        ("basic", "lightning", []),
+        ("seeds", "stack", ["seed=0,1,2,3,4"]),
     ):
-        command = [sys.executable, "-m", "mlp_study.train", *GRID, *extra, f"hydra.sweep.dir={folder / name}"]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        ms.sweep(*GRID, *overrides, *extra, folder=folder / name, engine=engine, progress=False)
     keys = ["optim", "init"]
     stacked, basic, seeds = (pd.read_csv(folder / name / "study.csv") for name in ("stacked", "basic", "seeds"))
     both = stacked.merge(basic, on=keys, suffixes=("_stacked", "_serial"))

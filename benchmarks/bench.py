@@ -5,6 +5,7 @@ First one network, 784-100-10: a plain loop, this project, Lightning as template
 
     python -m benchmarks.bench            (or: make bench)
     python -m benchmarks.bench --rounds 5
+    python -m benchmarks.bench --quick      one round of 200 mini-batches: a first look, not to be quoted
 
 The ways are run in turn, round after round, so that a machine whose speed drifts slows all of them; the table shows
 each one's fastest and median epoch and its ratio to the plain loop, from the medians.
@@ -19,7 +20,7 @@ import pstats
 import statistics
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import lightning as L
 import torch
@@ -30,15 +31,14 @@ from torch import nn
 from torch.nn import functional as F
 
 from benchmarks import grid
-from mlp_study.data.datamodule import ImageDataModule
-from mlp_study.lit import LitMLP
-from mlp_study.run import prepare_processor
+from mlp_study.config.sections import Mnist
+from mlp_study.engines.datamodule import ImageDataModule
+from mlp_study.engines.device import prepare_processor
+from mlp_study.engines.lit import LitMLP
 
 BATCH = 32
-DATA = {
-    "source": "mnist", "root": None, "batch_size": BATCH, "scaling": "standard", "val_fraction": 0.0,
-    "split": "random", "stratify": False, "split_seed": 0,
-}  # fmt: skip
+QUICK_BATCHES, SMOKE_BATCHES = 200, 2
+DATA = Mnist(batch_size=BATCH, val_fraction=0.0)
 
 
 class EpochClock(L.Callback):
@@ -60,8 +60,8 @@ def plain_loop(data: ImageDataModule) -> float:
     model = nn.Sequential(nn.Linear(784, 100), nn.Tanh(), nn.Linear(100, 10))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     started = time.perf_counter()
-    order = torch.randperm(len(images))
-    for start in range(0, len(images), BATCH):
+    order = torch.randperm(len(images))[: data.train_batches(0).num_images]
+    for start in range(0, len(order), BATCH):
         rows = order[start : start + BATCH]
         loss = F.cross_entropy(model(images[rows]), labels[rows])
         optimizer.zero_grad()
@@ -103,7 +103,7 @@ def template(data: ImageDataModule) -> float:
             return torch.optim.SGD(self.parameters(), lr=0.1)
 
     loader = torch.utils.data.DataLoader(torchvision_mnist(), batch_size=BATCH, shuffle=True)
-    return fit(TemplateModule(), loader, bar=True)
+    return fit(TemplateModule(), loader, bar=True, limit=data.num_batches)
 
 
 def torchvision_mnist():
@@ -123,34 +123,39 @@ def torchvision_mnist():
         return MNIST(folder, train=True, transform=Compose([ToTensor(), Normalize((0.1307,), (0.3081,))]))
 
 
-def fit(module: L.LightningModule, *loaders, bar: bool = False, datamodule=None) -> float:
+def fit(module: L.LightningModule, *loaders, bar: bool = False, datamodule=None, limit: int | None = None) -> float:
     clock = EpochClock()
     trainer = L.Trainer(
         accelerator="cpu", max_epochs=1, logger=False, enable_checkpointing=False, enable_progress_bar=bar,
         enable_model_summary=False, callbacks=[clock], num_sanity_val_steps=0, limit_val_batches=0,
+        limit_train_batches=limit, log_every_n_steps=1,
     )  # fmt: skip
     trainer.fit(module, *loaders, datamodule=datamodule)
     return clock.seconds[0]
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3, help="how often each way is timed (default 3)")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="torch's threads")
     parser.add_argument("--only", choices=["single", "grid"], help="one of the two tables")
     parser.add_argument("--profile", action="store_true", help="say instead where a stack of twelve spends its time")
-    arguments = parser.parse_args()
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--quick", action="store_true", help=f"one round of {QUICK_BATCHES} mini-batches")
+    size.add_argument("--smoke", action="store_true", help="one round of 2 mini-batches: whether it runs at all")
+    arguments = parser.parse_args(argv)
+    limit = QUICK_BATCHES if arguments.quick else SMOKE_BATCHES if arguments.smoke else None
     warnings.filterwarnings("ignore")
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     prepare_processor()
     threads = arguments.threads
     if arguments.profile:
-        epoch = grid.stacked(12, threads)
+        epoch = grid.stacked(12, threads, limit=limit)
         with cProfile.Profile() as profile:
             epoch()
         pstats.Stats(profile).sort_stats("tottime").print_stats(14)
         return
-    data = ImageDataModule(DATA, seed=0)
+    data = ImageDataModule(DATA, seed=0, limits={"train": limit})
     data.setup()
     ways: dict[str, Callable[[], float] | None] = {
         "plain PyTorch loop": lambda: plain_loop(data),
@@ -161,33 +166,35 @@ def main() -> None:
         del ways["this project, one run"]
     if arguments.only != "single":
         ways |= {
-            "serial, 12 cells": grid.serial(12),
-            "stacked, 1 member": grid.stacked(1, 1),
-            "stacked, 12 cells": grid.stacked(12, threads),
-            "stacked, 48 members": grid.stacked(48, threads),
-            "stacked, 48 members, all sgd": grid.stacked(48, threads, only="sgd"),
-            "JAX vmap + scan, 12 cells": grid.jax_stack(12),
-            "Keras 3 on JAX, one": grid.keras_serial(),
-            "products only, 12": grid.product_floor(12, threads),
-            "products only, 48": grid.product_floor(48, threads),
+            "serial, 12 cells": grid.serial(12, limit),
+            "stacked, 1 member": grid.stacked(1, 1, limit=limit),
+            "stacked, 12 cells": grid.stacked(12, threads, limit=limit),
+            "stacked, 48 members": grid.stacked(48, threads, limit=limit),
+            "stacked, 48 members, all sgd": grid.stacked(48, threads, "sgd", limit),
+            "JAX vmap + scan, 12 cells": grid.jax_stack(12, limit),
+            "Keras 3 on JAX, one": grid.keras_serial(limit),
+            "products only, 12": grid.product_floor(12, threads, limit),
+            "products only, 48": grid.product_floor(48, threads, limit),
         }
     times: dict[str, list[float]] = {name: [] for name, way in ways.items() if way is not None}
     for name in ways.keys() - times.keys():
         print(f"{name}: skipped, not installed (pip install -e '.[bench]')")
-    for _ in track(range(arguments.rounds), "timing", console=Console(stderr=True)):
+    for _ in track(range(arguments.rounds if limit is None else 1), "timing", console=Console(stderr=True)):
         for name in times:
             torch.set_num_threads(threads)
             way = ways[name]
             assert way is not None
             times[name].append(way())
-    show(times, threads)
+    show(times, threads, data.num_batches * BATCH)
 
 
-def show(times: dict[str, list[float]], num_threads: int) -> None:
+def show(times: dict[str, list[float]], num_threads: int, num_images: int) -> None:
     """One row per way: seconds of an epoch per network, and ratios from the medians."""
     medians = {name: statistics.median(seconds) for name, seconds in times.items()}
     base, slowest = medians["plain PyTorch loop"], medians["Lightning template"]
-    title = f"one epoch of one network, batch 32, 60,000 images; torch {torch.__version__}, {num_threads} threads"
+    title = (
+        f"one epoch of one network, batch 32, {num_images:,} images; torch {torch.__version__}, {num_threads} threads"
+    )
     table = Table(title=title, title_justify="left")
     for column in ("way", "fastest s", "median s", "x plain loop", "times faster than the template"):
         table.add_column(column, justify="left" if column == "way" else "right")

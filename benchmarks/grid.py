@@ -9,74 +9,69 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from mlp_study.engines.attempt import Attempt
+from mlp_study.engines.datamodule import ImageDataModule
+from mlp_study.engines.lit import LitMLP
+from mlp_study.engines.stack.trainer import StackTrainer
+from mlp_study.progress import Listener
+from mlp_study.runs.run import Run
+from mlp_study.sweeps.words import study_runs
+
 SIZES = (784, 100, 10, 10)
 BATCH = 32
 
 
-def cells(num: int, only: str | None = None) -> list[Any]:
-    """`num` checked configs, the twelve cells over and over; `only` one optimizer if given."""
-    from hydra import compose, initialize_config_dir
-
-    from mlp_study import train  # noqa: F401  registers the resolvers
-    from mlp_study.hydra_checks import conf_dir, typed
-
-    optims = [only] if only else ["sgd", "adam", "nesterov"]
-    common = ["model.hidden=[100,10]", "logger=none", "data.val_fraction=0", "trainer.max_epochs=1"]
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        twelve = [
-            typed(compose("train", overrides=[f"optim={optim}", f"init={init}", *common]))
-            for optim in optims
-            for init in ("glorot", "small", "large", "zeros")
-        ]
-    return [twelve[i % len(twelve)] for i in range(num)]
+def cells(num: int, only: str | None = None, limit: int | None = None) -> list[Run]:
+    """`num` runs, the twelve cells over and over, each in a temporary directory; `only` one optimizer if given."""
+    words = [
+        f"optim={only or 'sgd,adam,nesterov'}", "init=glorot,small,large,zeros", "model.hidden=[100,10]", "logger=none",
+        "data.val_fraction=0", "trainer.max_epochs=1", f"trainer.limit_train_batches={limit or 'null'}",
+    ]  # fmt: skip
+    planned = study_runs(words, Path(tempfile.mkdtemp()))
+    runs = [planned[i % len(planned)] for i in range(num)]
+    return [replace(run, folder=run.folder.with_name(f"{i}")) for i, run in enumerate(runs)]
 
 
-def stacked(num: int, threads: int, only: str | None = None) -> Callable[[], float]:
+def stacked(num: int, threads: int, only: str | None = None, limit: int | None = None) -> Callable[[], float]:
     """Seconds per member of an epoch of our stack of `num`."""
-    from mlp_study.progress import TrainingBar
-    from mlp_study.run import data_module, lit_module
-    from mlp_study.stack.trainer import Member, StackTrainer
-    from mlp_study.writer import RunWriter
-
-    configs = cells(num, only)
-    data = data_module(configs[0], torch.device("cpu"))
-    folder = Path(tempfile.mkdtemp())
-    members = [
-        Member(config, lit_module(config, data), RunWriter(folder, config, [], ""), lambda line: None)
-        for config in configs
-    ]
-    trainer = StackTrainer(members, data, TrainingBar("", 1, enabled=False), lambda member, result: None)
+    runs = cells(num, only, limit)
+    data = ImageDataModule.of(runs[0].config, torch.device("cpu"))
+    attempts = [Attempt(run, Listener()) for run in runs]
+    for attempt in attempts:
+        attempt.run.folder.mkdir()
+        attempt.begin(data)
+    trainer = StackTrainer(attempts, data, Listener())
 
     def epoch() -> float:
         torch.set_num_threads(threads)
         started = time.perf_counter()
-        trainer._train_epoch()
+        trainer.train_epoch()
         return (time.perf_counter() - started) / num
 
     return epoch
 
 
-def serial(num: int) -> Callable[[], float]:
+def serial(num: int, limit: int | None = None) -> Callable[[], float]:
     """Seconds per run of an epoch of Lightning runs one after the other."""
     from benchmarks.bench import fit
-    from mlp_study.run import data_module, lit_module
 
-    configs = cells(num)
-    data = data_module(configs[0], torch.device("cpu"))
+    configs = [run.config for run in cells(num, limit=limit)]
+    data = ImageDataModule.of(configs[0], torch.device("cpu"))
 
     def epoch() -> float:
-        return sum(fit(lit_module(config, data), datamodule=data) for config in configs) / num
+        return sum(fit(LitMLP.of(config, SIZES[0], SIZES[-1]), datamodule=data) for config in configs) / num
 
     return epoch
 
 
-def product_floor(num: int, threads: int) -> Callable[[], float]:
+def product_floor(num: int, threads: int, limit: int | None = None) -> Callable[[], float]:
     """Seconds per member of an epoch of nothing but the matrix products of a step, in the stack's own layout."""
     weights = [torch.randn(num, out, inp) for inp, out in pairwise(SIZES)]
     grads = [torch.zeros_like(weight) for weight in weights]
@@ -86,7 +81,7 @@ def product_floor(num: int, threads: int) -> Callable[[], float]:
 
     def epoch() -> float:
         torch.set_num_threads(threads)
-        steps = 200
+        steps = min(limit or 200, 200)
         started = time.perf_counter()
         for _ in range(steps):
             torch.bmm(weights[0], x.T.expand(num, -1, -1), out=outputs[0])
@@ -95,12 +90,12 @@ def product_floor(num: int, threads: int) -> Callable[[], float]:
                 torch.bmm(weights[i], inputs[i - 1], out=outputs[i])
                 torch.bmm(outputs[i], inputs[i - 1].mT, out=grads[i])
                 torch.bmm(weights[i].mT, outputs[i], out=outputs[i - 1])
-        return (time.perf_counter() - started) / steps * (60_000 / BATCH) / num
+        return (time.perf_counter() - started) / steps * (limit or 60_000 / BATCH) / num
 
     return epoch
 
 
-def jax_stack(num: int) -> Callable[[], float] | None:
+def jax_stack(num: int, limit: int | None = None) -> Callable[[], float] | None:
     """Seconds per member of an epoch of a hand-written JAX `vmap` over members and `lax.scan` over the batches.
 
     All members are updated by all three rules' arithmetic that they need: SGD with (Nesterov) momentum, and Adam,
@@ -156,7 +151,7 @@ def jax_stack(num: int) -> Callable[[], float] | None:
 
     zeros = jax.tree.map(jnp.zeros_like, params)
     state = [params, zeros, zeros]
-    order = jax.random.permutation(jax.random.key(0), 60_000)
+    order = jax.random.permutation(jax.random.key(0), 60_000)[: limit * BATCH if limit else None]
     compiled = epoch_of.lower(*state, order).compile()
 
     def epoch() -> float:
@@ -169,7 +164,7 @@ def jax_stack(num: int) -> Callable[[], float] | None:
     return epoch
 
 
-def keras_serial() -> Callable[[], float] | None:
+def keras_serial(limit: int | None = None) -> Callable[[], float] | None:
     """Seconds of an epoch of one Keras 3 model on JAX; None where they are not installed."""
     import os
 
@@ -179,7 +174,7 @@ def keras_serial() -> Callable[[], float] | None:
         import keras
     except ImportError:
         return None
-    images, labels = (array.__array__() for array in _mnist())
+    images, labels = (array.__array__()[: limit * BATCH if limit else None] for array in _mnist())
     model = keras.Sequential(
         [keras.Input((784,)), *(keras.layers.Dense(n, activation="tanh") for n in SIZES[1:-1]), keras.layers.Dense(10)]
     )
@@ -199,7 +194,5 @@ def keras_serial() -> Callable[[], float] | None:
 def _mnist() -> tuple[Any, Any]:
     import jax.numpy as jnp
 
-    from mlp_study.run import data_module
-
-    images, labels = data_module(cells(1)[0], torch.device("cpu")).train
+    images, labels = ImageDataModule.of(cells(1)[0].config, torch.device("cpu")).train
     return jnp.array(images.numpy()), jnp.array(labels.numpy())

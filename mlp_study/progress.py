@@ -1,10 +1,11 @@
-"""Progress bars: epochs and images per second of a run or of a whole grid; steps of unlike length."""
+"""Whoever watches runs, and progress bars: epochs and images per second of runs; steps of unlike length."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import (
@@ -16,6 +17,25 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+
+
+class Listener:
+    """Is told what happens while runs are carried out. This one does not care; a bar, a table, a page do."""
+
+    def planned(self, num_runs: int, num_complete: int, num_epochs: int, lines: Sequence[str]) -> None:
+        """So many runs, of which so many are complete already; `lines` say how the others are grouped."""
+
+    def advanced(self, num_epochs: float, num_images: int) -> None:
+        """So many epochs, or parts of one, and images more; called many times a second."""
+
+    def said(self, name: str, text: str) -> None:
+        """The run `name` has something to say: its summary, an epoch."""
+
+    def epoch(self, name: str, row: dict[str, float]) -> None:
+        """The run `name` has finished an epoch."""
+
+    def ended(self, name: str, result: dict[str, Any]) -> None:
+        """A run has ended, with what its result.json holds."""
 
 
 class Bar:
@@ -37,7 +57,7 @@ class TrainingBar(Bar):
     """A bar over epochs, `num_epochs` in all; silent where standard error is no terminal or `enabled` is false."""
 
     def __init__(self, description: str, num_epochs: int, enabled: bool = True) -> None:
-        console = Console(stderr=True)
+        console = Console(stderr=True, force_jupyter=False)
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -79,7 +99,7 @@ class StepsBar(Bar):
     """A bar over `num_steps` steps that take no equal time; silent where standard error is no terminal."""
 
     def __init__(self, num_steps: int) -> None:
-        console = Console(stderr=True)
+        console = Console(stderr=True, force_jupyter=False)
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),

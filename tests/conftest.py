@@ -4,78 +4,62 @@ import os
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
-import importlib
-import multiprocessing
+import gc
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from warm import Command, Outcome, Warm
+
+# Importing torch and lightning takes longer than training does here: commands are run in forks of a process that has
+# them. What must not need torch is run in forks of one that has none.
+WITH_TORCH = Warm(
+    "WITH_TORCH",
+    "mlp_study.commands.training", "mlp_study.commands.predicting", "mlp_study.commands.inspecting",
+    "mlp_study.commands.reporting", "mlp_study.execution.launch",
+    "mlp_study.inspection.confusion", "mlp_study.inspection.embeddings", "mlp_study.engines.trained",
+    "mlp_study.reproduce.steps", "sklearn.metrics", "sklearn.neighbors", "sklearn.manifold",
+    "sklearn.datasets", "sklearn.model_selection", "torchvision.datasets.mnist",
+    "tensorboard.plugins.hparams.summary_v2",
+)  # fmt: skip
+WITHOUT_TORCH = Warm("WITHOUT_TORCH", "mlp_study.commands.training", "mlp_study.commands.reporting")
 
 
-@dataclass
-class Outcome:
-    """What a command left behind."""
-
-    code: int
-    out: str
-    err: str
+def pytest_configure():
+    WITH_TORCH.open()
+    WITHOUT_TORCH.open()
 
 
-def run_command(*arguments: str, cwd: Path, module: str = "mlp_study.train") -> Outcome:
-    """Run `python -m MODULE ARGUMENTS` in `cwd`, in a process of its own.
+def pytest_collection_finish():
+    # What is imported by now stays: the garbage collector need not go through it again and again.
+    gc.collect()
+    gc.freeze()
 
-    The process is forked from one that has torch and lightning loaded already: importing them takes longer than
-    training does here. `run_python` starts a fresh interpreter.
-    """
-    out, err = cwd / ".stdout", cwd / ".stderr"
-    process = FORKSERVER.Process(target=_main, args=(module, arguments, str(cwd), str(out), str(err)))
-    process.start()
-    process.join(170)
-    assert process.exitcode is not None, "still running"
-    outcome = Outcome(process.exitcode, out.read_text(), err.read_text())
-    out.unlink()
-    err.unlink()
+
+def pytest_unconfigure():
+    gc.unfreeze()
+    WITH_TORCH.close()
+    WITHOUT_TORCH.close()
+
+
+def run_command(*arguments: str, cwd: Path, module: str = "mlp_study.train", warm: Warm = WITH_TORCH) -> Outcome:
+    """Run `python -m MODULE ARGUMENTS` in `cwd`, in a process of its own, forked from a warm one."""
+    (outcome,) = warm.run(Command(arguments, str(cwd), module))
     return outcome
 
 
-FORKSERVER = multiprocessing.get_context("forkserver")
-FORKSERVER.set_forkserver_preload(
-    [
-        "mlp_study.train",
-        "mlp_study.stack.launch",
-        "mlp_study.job",
-        "sklearn.datasets",
-        "mlp_study.predict",
-        "mlp_study.evaluation",
-        "mlp_study.checkpoint",
-        "mlp_study.report",
-    ]
-)
-
-
-def _main(module: str, arguments: tuple[str, ...], cwd: str, out: str, err: str) -> None:
-    os.chdir(cwd)
-    for number, path in ((1, out), (2, err)):
-        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
-    sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1) for number in (1, 2))
-    sys.argv = [module, *arguments]
-    importlib.import_module(module).main()
-
-
-def run_python(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> Outcome:
-    """Run `python -m mlp_study.train ARGUMENTS` in `cwd`."""
+def run_python(*arguments: str, cwd: Path, module: str = "mlp_study.train") -> Outcome:
+    """Run `python -m MODULE ARGUMENTS` in `cwd`, in an interpreter of its own, and see which packages it imports."""
     done = subprocess.run(
-        [sys.executable, "-m", "mlp_study.train", *arguments],
-        cwd=cwd,
-        env={**os.environ, **(env or {})},
-        capture_output=True,
-        text=True,
-        timeout=170,
-        check=False,
-    )
-    return Outcome(done.returncode, done.stdout, done.stderr)
+        [sys.executable, "-X", "importtime", "-m", module, *arguments],
+        cwd=cwd, capture_output=True, text=True, timeout=170, check=False,
+    )  # fmt: skip
+    lines = done.stderr.splitlines()
+    imports = [line for line in lines if line.startswith("import time:")]
+    said = "".join(f"{line}\n" for line in lines if line not in imports)
+    imported = {line.split("|")[-1].strip().partition(".")[0] for line in imports}
+    return Outcome(done.returncode, done.stdout, said, sorted(imported))
 
 
 @pytest.fixture
@@ -88,23 +72,29 @@ def train(tmp_path):
     return run
 
 
-@pytest.fixture
-def python_train(tmp_path):
-    """The command line in an interpreter of its own, in an empty directory."""
-
-    def run(*arguments: str, env: dict[str, str] | None = None) -> Outcome:
-        return run_python(*arguments, cwd=tmp_path, env=env)
-
-    return run
-
-
 @pytest.fixture(scope="session")
 def grid(tmp_path_factory) -> Path:
     """A finished 2 x 2 study on the small digits: its directory, with what was printed in printed.txt."""
     folder = tmp_path_factory.mktemp("grid")
-    outcome = run_python(
+    outcome = run_command(
         "-m", "optim=sgd,adam", "init=glorot,zeros", "experiment=quick", "hydra.sweep.dir=study", cwd=folder
     )
     assert outcome.code == 0, outcome.err
     (folder / "study" / "printed.txt").write_text(outcome.out)
     return folder / "study"
+
+
+@pytest.fixture
+def look(capsys):
+    """`mlp inspect` in this process: (exit code, standard output, standard error)."""
+    from mlp_study.commands.inspecting import main
+
+    def run(*arguments):
+        try:
+            main([*map(str, arguments)])
+            code = 0
+        except SystemExit as end:
+            code = end.code
+        return code, *capsys.readouterr()
+
+    return run

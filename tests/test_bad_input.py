@@ -1,13 +1,14 @@
 """What a user can get wrong, through the command line: one line, no traceback, exit code 2, no torch imported."""
 
 import gzip
-import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import WITHOUT_TORCH, run_command, run_python
+from mnist_part import idx_file, idx_folder
 
-from mlp_study.data.idx import FILES, SHIPPED_MNIST
+from mlp_study.data.idx import FILES
 
 # Arguments, and what the message must quote and offer.
 CASES = [
@@ -84,44 +85,43 @@ CASES = [
 
 def assert_one_line(outcome, quoted: str, offered: str, folder: Path) -> None:
     assert outcome.code == 2, outcome
-    errors = [line for line in outcome.err.splitlines() if not line.startswith("import time:")]
+    errors = outcome.err.splitlines()
     assert len(errors) == 1, outcome.err
     assert errors[0].startswith("mlp_study: error: ")
     assert quoted in errors[0]
     assert offered in errors[0]
     assert outcome.out == ""
-    imported = set(re.findall(r"\| +([\w.]+)$", outcome.err, re.MULTILINE))
-    assert "hydra" in imported
-    assert not {"torch", "lightning", "torchvision"} & imported
+    assert "hydra" in outcome.imported
+    assert not {"torch", "lightning", "torchvision"} & set(outcome.imported)
     assert not (folder / "outputs").exists(), "something was started"
 
 
-LIST_IMPORTS = {"PYTHONPROFILEIMPORTTIME": "1"}
+@pytest.fixture
+def mistaken(tmp_path):
+    """The command line in an empty directory, in a process that has no torch unless the command itself imports it."""
+
+    def run(*arguments: str):
+        return run_command(*arguments, cwd=tmp_path, warm=WITHOUT_TORCH)
+
+    return run
 
 
 @pytest.mark.parametrize(("arguments", "quoted", "offered"), CASES, ids=[case[0] for case in CASES])
-def test_mistake(python_train, tmp_path, arguments, quoted, offered):
-    assert_one_line(python_train(*arguments.split(), env=LIST_IMPORTS), quoted, offered, tmp_path)
+def test_mistake(mistaken, tmp_path, arguments, quoted, offered):
+    assert_one_line(mistaken(*arguments.split()), quoted, offered, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "quoted", "offered"),
+    [case for case in CASES if case[0] in ("optim=sdg", "data.root=nowhere", "-m optim.lr=0.1,-0.1")],
+)
+def test_mistake_in_an_interpreter_that_has_imported_nothing(tmp_path, arguments, quoted, offered):
+    assert_one_line(run_python(*arguments.split(), cwd=tmp_path), quoted, offered, tmp_path)
 
 
 @pytest.mark.skipif("__import__('torch').cuda.is_available()")
-def test_cuda_asked_for_where_there_is_none(python_train, tmp_path):
-    assert_one_line(python_train("trainer=cuda", env=LIST_IMPORTS), "cuda", "auto or cpu", tmp_path)
-
-
-def idx_file(name: str) -> bytes:
-    return gzip.decompress((SHIPPED_MNIST / f"{name}.gz").read_bytes())
-
-
-def idx_folder(folder: Path, **replaced: bytes) -> Path:
-    """A directory with four small IDX files, some of them replaced."""
-    folder.mkdir()
-    for (part, kind), name in FILES.items():
-        content = idx_file(name)
-        header, size = (16, 784) if kind == "images" else (8, 1)
-        small = content[:4] + (20).to_bytes(4, "big") + content[8 : header + 20 * size]
-        (folder / name).write_bytes(replaced.get(f"{part}_{kind}", small))
-    return folder
+def test_cuda_asked_for_where_there_is_none(mistaken, tmp_path):
+    assert_one_line(mistaken("trainer=cuda"), "cuda", "auto or cpu", tmp_path)
 
 
 IMAGES = "train-images-idx3-ubyte"
@@ -139,30 +139,30 @@ IMAGES = "train-images-idx3-ubyte"
     ],
     ids=["empty", "wrong magic number", "truncated", "too long", "fewer images than labels", "no images"],
 )
-def test_damaged_idx_images(python_train, tmp_path, damage, quoted, offered):
+def test_damaged_idx_images(mistaken, tmp_path, damage, quoted, offered):
     good = (idx_folder(tmp_path / "good") / IMAGES).read_bytes()
     idx_folder(tmp_path / "bad", train_images=damage(good))
-    assert_one_line(python_train("data.root=bad", env=LIST_IMPORTS), quoted, offered, tmp_path)
+    assert_one_line(mistaken("data.root=bad"), quoted, offered, tmp_path)
 
 
 @pytest.mark.parametrize("missing", FILES.values())
-def test_missing_idx_file(python_train, tmp_path, missing):
+def test_missing_idx_file(mistaken, tmp_path, missing):
     (idx_folder(tmp_path / "bad") / missing).unlink()
-    assert_one_line(python_train("data.root=bad", env=LIST_IMPORTS), missing, "missing", tmp_path)
+    assert_one_line(mistaken("data.root=bad"), missing, "missing", tmp_path)
 
 
-def test_label_beyond_nine(python_train, tmp_path):
+def test_label_beyond_nine(mistaken, tmp_path):
     labels = idx_file("train-labels-idx1-ubyte")
     idx_folder(tmp_path / "bad", train_labels=labels[:4] + (20).to_bytes(4, "big") + bytes([3] * 19 + [10]))
-    assert_one_line(python_train("data.root=bad", env=LIST_IMPORTS), "10", "0 to 9", tmp_path)
+    assert_one_line(mistaken("data.root=bad"), "10", "0 to 9", tmp_path)
 
 
-def test_truncated_gzip(python_train, tmp_path):
+def test_truncated_gzip(mistaken, tmp_path):
     folder = idx_folder(tmp_path / "bad")
     packed = gzip.compress((folder / IMAGES).read_bytes())
     (folder / IMAGES).unlink()
     (folder / f"{IMAGES}.gz").write_bytes(packed[:-20])
-    assert_one_line(python_train("data.root=bad", env=LIST_IMPORTS), f"{IMAGES}.gz", "damaged", tmp_path)
+    assert_one_line(mistaken("data.root=bad"), f"{IMAGES}.gz", "damaged", tmp_path)
 
 
 def csv_text(rows: int = 40) -> list[list[str]]:
@@ -185,11 +185,11 @@ def csv_text(rows: int = 40) -> list[list[str]]:
         (2, 0, "two", "two", "0 to 9"),
     ],
 )
-def test_damaged_csv(python_train, tmp_path, row, column, value, quoted, offered):
+def test_damaged_csv(mistaken, tmp_path, row, column, value, quoted, offered):
     rows = csv_text()
     rows[row][column] = value
     (tmp_path / "train.csv").write_text("\n".join(map(",".join, rows)))
-    assert_one_line(python_train("data=kaggle", env=LIST_IMPORTS), quoted, offered, tmp_path)
+    assert_one_line(mistaken("data=kaggle"), quoted, offered, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -200,13 +200,13 @@ def test_damaged_csv(python_train, tmp_path, row, column, value, quoted, offered
         (b"label,pixel0\n", "lacks the column"),
     ],
 )
-def test_no_csv_at_all(python_train, tmp_path, content, offered):
+def test_no_csv_at_all(mistaken, tmp_path, content, offered):
     (tmp_path / "train.csv").write_bytes(content)
-    assert_one_line(python_train("data=kaggle", env=LIST_IMPORTS), "train.csv", offered, tmp_path)
+    assert_one_line(mistaken("data=kaggle"), "train.csv", offered, tmp_path)
 
 
-def test_damaged_csv_to_predict_is_seen_before_training(python_train, tmp_path):
+def test_damaged_csv_to_predict_is_seen_before_training(mistaken, tmp_path):
     (tmp_path / "train.csv").write_text("\n".join(map(",".join, csv_text())))
     (tmp_path / "test.csv").write_text("pixel0,pixel1\n1,2\n")
-    outcome = python_train("data=kaggle", "data.test_csv=test.csv", env=LIST_IMPORTS)
+    outcome = mistaken("data=kaggle", "data.test_csv=test.csv")
     assert_one_line(outcome, "test.csv", "expected pixel0..pixel783", tmp_path)

@@ -8,9 +8,9 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from mlp_study import train  # noqa: F401  registers the resolvers
-from mlp_study.events import hparam_columns, hparam_values
-from mlp_study.hydra_checks import conf_dir, typed
+from mlp_study.engines.events import hparam_columns, hparam_values
+from mlp_study.sweeps.checks import typed
+from mlp_study.sweeps.explain import conf_dir
 
 GROUPS = ["model", "init", "bias_init", "optim", "schedule", "data", "trainer", "logger", "callbacks", "experiment"]
 OPTIONS = [
@@ -53,7 +53,8 @@ def test_the_hash_tells_what_is_computed_and_not_how_it_is_watched():
 
 
 def test_several_callbacks_at_once():
-    assert set(typed(composed("callbacks=[early_stopping,checkpoint]")).callbacks) == {"early_stopping", "checkpoint"}
+    callbacks = typed(composed("callbacks=[early_stopping,checkpoint]")).callbacks
+    assert set(callbacks.as_dict()) == {"early_stopping", "checkpoint"}
 
 
 def test_the_yaml_of_a_run_is_a_config_again():

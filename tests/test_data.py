@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,16 +11,14 @@ import torch
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
+from mlp_study.config.sections import Digits, Kaggle, Mnist, Torchvision
 from mlp_study.data import idx, sources
-from mlp_study.data.datamodule import Batches, ImageDataModule
 from mlp_study.data.scaling import Scaler
 from mlp_study.data.split import split_indices
+from mlp_study.engines.datamodule import Batches, ImageDataModule
 from mlp_study.errors import UserError
 
-DIGITS = {
-    "source": "digits", "batch_size": 32, "scaling": "standard", "val_fraction": 0.25, "split": "random",
-    "stratify": False, "split_seed": 3, "validate_on": "held_out",
-}  # fmt: skip
+DIGITS = Digits(val_fraction=0.25, split_seed=3)
 
 
 def test_the_shipped_files_are_the_published_ones():
@@ -30,7 +29,7 @@ def test_the_shipped_files_are_the_published_ones():
 
 
 def test_mnist():
-    raw = sources.load({"source": "mnist", "root": None})
+    raw = sources.load(Mnist())
     assert raw.images.shape == (60000, 784)
     assert raw.test_images.shape == (10000, 784)
     assert raw.images.dtype == np.uint8
@@ -52,7 +51,7 @@ def test_idx_files_of_another_data_set_plain_or_packed_in_torchvisions_layout(tm
             content = b"".join(n.to_bytes(4, "big") for n in (0x0801, num)) + bytes(i % 10 for i in range(num))
         packed = part == "train"
         (folder / (name + ".gz" * packed)).write_bytes(gzip.compress(content) if packed else content)
-    data = {"source": "torchvision", "dataset": "FashionMNIST", "root": str(tmp_path), "download": False}
+    data = Torchvision(dataset="FashionMNIST", root=str(tmp_path))
     assert sources.count_training_images(data) == 30
     raw = sources.load(data)
     assert raw.images[0, :300].tolist() == [i % 256 for i in range(300)]
@@ -64,7 +63,7 @@ def test_kaggle_csv_in_any_column_order(tmp_path):
     table = pd.DataFrame(generator.integers(0, 256, (20, 784)), columns=[f"pixel{i}" for i in range(784)])
     table.insert(0, "label", np.arange(20) % 10)
     table.sample(frac=1, axis=1, random_state=0).to_csv(tmp_path / "train.csv", index=False)
-    raw = sources.load({"source": "kaggle", "train_csv": str(tmp_path / "train.csv"), "test_csv": None})
+    raw = sources.load(Kaggle(train_csv=str(tmp_path / "train.csv")))
     np.testing.assert_array_equal(raw.images, table.drop(columns="label").to_numpy())
     assert raw.labels.tolist() == table["label"].tolist()
     assert raw.test_images is None
@@ -102,7 +101,7 @@ def test_other_scalings(tmp_path):
 def test_random_split_is_scikit_learns():
     labels = np.arange(1000) % 10
     for stratify in (False, True):
-        data = {**DIGITS, "val_fraction": 0.13, "stratify": stratify}
+        data = replace(DIGITS, val_fraction=0.13, stratify=stratify)
         ours = split_indices(data, labels)
         theirs = train_test_split(
             np.arange(1000), test_size=0.13, random_state=3, stratify=labels if stratify else None
@@ -112,15 +111,15 @@ def test_random_split_is_scikit_learns():
 
 
 def test_last_split_is_keras_validation_split():
-    train, val = split_indices({**DIGITS, "split": "last", "val_fraction": 0.2, "batch_size": 1}, np.zeros(11))
+    train, val = split_indices(replace(DIGITS, split="last", val_fraction=0.2, batch_size=1), np.zeros(11))
     assert train.tolist() == list(range(8))  # int(11 * (1 - 0.2))
     assert val.tolist() == [8, 9, 10]
-    train, val = split_indices({**DIGITS, "val_fraction": 0.0}, np.zeros(50))
+    train, val = split_indices(replace(DIGITS, val_fraction=0.0), np.zeros(50))
     assert (len(train), len(val)) == (50, 0)
 
 
 def test_validation_on_the_test_images_leaves_the_training_part_as_it_is():
-    held_out, on_test = (ImageDataModule({**DIGITS, "validate_on": where}, seed=0) for where in ("held_out", "test"))
+    held_out, on_test = (ImageDataModule(replace(DIGITS, validate_on=where), seed=0) for where in ("held_out", "test"))
     for module in (held_out, on_test):
         module.setup()
     assert torch.equal(held_out.train[0], on_test.train[0])
@@ -130,11 +129,12 @@ def test_validation_on_the_test_images_leaves_the_training_part_as_it_is():
 
 
 def test_training_pixels_need_no_torch_and_are_the_same():
-    for data in ({"source": "mnist", "root": None}, DIGITS):
-        pixels, labels = sources.training_pixels(data)
+    for data in (Mnist(), DIGITS):
+        pixels, labels, shape = sources.training_pixels(data)
         raw = sources.load(data)
         assert np.array_equal(pixels, raw.images)
         assert np.array_equal(labels, raw.labels)
+        assert shape == raw.image_shape
 
 
 def test_an_epoch_shows_every_image_once_in_a_new_seeded_order():

@@ -5,38 +5,28 @@ import csv
 import io
 import json
 import re
-import shutil
 import subprocess
 import sys
 import time
 import urllib.parse
 import urllib.request
 from html import unescape
-from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from browser import CHROMIUM, PROBE, Addresses, browse
 from conftest import run_command
+from inspections import train
 from PIL import Image
 
-from mlp_study import inspect
-from mlp_study.checkpoint import open_run
-from mlp_study.inspection import embeddings, pictures
+from mlp_study.engines.datamodule import ImageDataModule
+from mlp_study.engines.trained import open_run
+from mlp_study.inspection import embeddings, thumbnails
 from mlp_study.inspection.palette import COLOURS
-from mlp_study.run import data_module
 
 NUM = 120
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
-
-
-def train(folder, name, *overrides):
-    outcome = run_command(
-        "experiment=quick", "trainer.max_epochs=2", "logger=none", f"hydra.run.dir={name}", *overrides, cwd=folder
-    )
-    assert outcome.code == 0, outcome.err
-    return folder / name
 
 
 @pytest.fixture(scope="module")
@@ -48,22 +38,6 @@ def inspected(tmp_path_factory):
     done = run_command(str(run), "--embed", "tsne,mds,pca", "--num", str(NUM), cwd=folder, module="mlp_study.inspect")
     assert (done.code, done.err) == (0, "")  # no warnings, and no bar where there is no terminal
     (run / "printed.txt").write_text(done.out)
-    return run
-
-
-@pytest.fixture
-def look(monkeypatch, capsys):
-    """The command line in this process: (exit code, standard output, standard error)."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["inspect", *map(str, arguments)])
-        try:
-            inspect.main()
-            code = 0
-        except SystemExit as end:
-            code = end.code
-        return code, *capsys.readouterr()
-
     return run
 
 
@@ -105,14 +79,14 @@ def test_weights_at_initialization_and_as_trained(inspected):
 
 def inspect_initial(run):
     """The weights before training, from the arguments of the network alone."""
-    from mlp_study.mlp import MLP
+    from mlp_study.nets.mlp import MLP
 
     return MLP(64, [20, 12], 10, activation="relu", dropout=0.2, seed=0).state_dict()
 
 
 def test_representations_are_the_activations_without_dropout(inspected, look, tmp_path):
     run = open_run(inspected)
-    data = data_module(run.config, torch.device("cpu"))
+    data = ImageDataModule.of(run.config, torch.device("cpu"))
     assert look(inspected, "--part", "train", "--out", tmp_path / "train")[0] == 0
     assert look(inspected, "--part", "val", "--layers", "dense_2", "--out", tmp_path / "val")[0] == 0
     parts = {"test": inspected / "inspection", "train": tmp_path / "train", "val": tmp_path / "val"}
@@ -180,57 +154,6 @@ def test_figures_show_every_digit_in_its_colour(inspected):
         assert "<image" not in svg
 
 
-def test_colours_are_far_apart_for_everyone():
-    linear = np.array([[int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)] for colour in COLOURS])
-    linear = np.where(linear <= 0.04045, linear / 12.92, ((linear + 0.055) / 1.055) ** 2.4)
-    to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
-    for sight in SIGHTS:
-        t = (linear @ np.array(sight).T).clip(0, 1) @ to_xyz.T / [0.9505, 1, 1.089]
-        f = np.where(t > 0.008856, np.cbrt(t), 7.787 * t + 16 / 116)
-        lab = np.stack([116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], 1)
-        distances = np.linalg.norm(lab[:, None] - lab[None], axis=2)
-        assert distances[np.triu_indices(10, 1)].min() > 30
-    assert (1.05 / (linear @ to_xyz[1] + 0.05)).min() > 2.2  # contrast with white
-
-
-# Full sight; protanopia, deuteranopia and tritanopia by Machado, Oliveira and Fernandes (2009).
-SIGHTS = [
-    np.eye(3),
-    [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
-    [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
-    [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
-]
-
-# Points at image 3 and clicks on the legend, once Bokeh has drawn; then says what is there, shadow trees included.
-PROBE = """
-<script>
-const within = (root) => [...root.querySelectorAll("*")].flatMap((e) => [e, ...(e.shadowRoot ? within(e.shadowRoot) : [])]);
-window.addEventListener("load", () => setTimeout(() => {
-  const figures = [...Bokeh.documents[0]._all_models.values()].filter((model) => model.type === "Figure");
-  const view = Bokeh.index.find_one(figures[0]), points = figures[0].renderers[0].data_source;
-  const x = view.frame.x_scale.compute(points.get("x0")[3]), y = view.frame.y_scale.compute(points.get("y0")[3]);
-  const surface = view.canvas_view.events_el, box = surface.getBoundingClientRect();
-  const at = {clientX: box.left + x, clientY: box.top + y, bubbles: true, composed: true, isPrimary: true};
-  for (const kind of ["pointerover", "pointermove"]) surface.dispatchEvent(new PointerEvent(kind, at));
-  setTimeout(() => {
-    const all = within(document);
-    all.find((e) => e.classList.contains("bk-item")).dispatchEvent(new PointerEvent("pointerdown"));
-    const found = {
-      canvases: all.filter((e) => e.tagName === "CANVAS" && e.width > 500).length,
-      tabs: all.filter((e) => e.classList.contains("bk-tab")).map((e) => e.textContent),
-      pictures: all.filter((e) => e.tagName === "IMG").map((e) => [e.src, e.naturalWidth, e.parentElement.textContent]),
-      muted: figures[0].renderers.map((renderer) => renderer.muted),
-    };
-    const pre = document.createElement("pre");
-    pre.id = "probe";
-    pre.textContent = JSON.stringify(found);
-    document.body.append(pre);
-  }, 1000);
-}, 2000));
-</script>
-"""  # noqa: E501
-
-
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or chrome on PATH")
 def test_the_page_draws_itself_without_a_network(inspected, tmp_path):
     page = inspected / "inspection" / "embeddings.html"
@@ -246,7 +169,7 @@ def test_the_page_draws_itself_without_a_network(inspected, tmp_path):
     ((source, width, text),) = found["pictures"]
     run = open_run(inspected)
     images = inspect_images(run)
-    greys = pictures.shades(images, NUM)
+    greys = thumbnails.shades(images, NUM)
     shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(source.split(",")[1]))))
     np.testing.assert_array_equal(shown, greys[3])
     assert width == 8
@@ -256,27 +179,6 @@ def test_the_page_draws_itself_without_a_network(inspected, tmp_path):
     browse(tmp_path, page, f"--screenshot={tmp_path / 'page.png'}")
     colours = np.unique(np.asarray(Image.open(tmp_path / "page.png").convert("RGB")).reshape(-1, 3), axis=0)
     assert len(colours) > 500
-
-
-class Addresses(HTMLParser):
-    """Whatever a page refers to outside its scripts."""
-
-    def __init__(self):
-        super().__init__()
-        self.found = []
-
-    def handle_starttag(self, tag, attrs):
-        self.found += [value for name, value in attrs if name in ("src", "href")]
-
-
-def browse(folder, page, *arguments):
-    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
-    command += ["--disable-background-networking", f"--user-data-dir={folder / 'profile'}", "--window-size=1000,900"]
-    command += ["--proxy-server=127.0.0.1:9", "--host-resolver-rules=MAP * ~NOTFOUND", "--virtual-time-budget=8000"]
-    done = subprocess.run(
-        [*command, *arguments, f"file://{page}"], capture_output=True, text=True, timeout=100, check=True
-    )
-    return done.stdout
 
 
 def inspect_images(run):
@@ -316,7 +218,7 @@ def test_tensorboard_serves_the_projector_of_a_run_without_events(inspected):
         assert sheet.shape == (11 * 8, 11 * 8)
         width, height = tensors[0]["sprite"]["singleImageDim"]
         assert (width, height) == (8, 8)
-        greys = pictures.shades(inspect_images(open_run(inspected)), NUM)
+        greys = thumbnails.shades(inspect_images(open_run(inspected)), NUM)
         np.testing.assert_array_equal(sheet[8:16, 24:32], greys[11 + 3])  # second row, fourth image
     finally:
         server.terminate()
@@ -324,25 +226,10 @@ def test_tensorboard_serves_the_projector_of_a_run_without_events(inspected):
         server.stderr.close()
 
 
-def test_a_run_without_a_checkpoint_shows_its_initial_weights(look, tmp_path):
-    run = train(tmp_path, "run", "init=small")
-    code, out, err = look(run)
-    assert (code, err) == (0, "")
-    assert "no checkpoint (train with callbacks=checkpoint" in out
-    table = pd.read_csv(run / "inspection" / "weights.csv")
-    assert set(table["when"]) == {"initial"}
-    kernel, bias = table.iloc[0], table.iloc[1]
-    assert abs(kernel["std"] / 1e-3 - 1) < 0.05
-    assert (bias["mean"], bias["std"]) == (0, 0)
-    code, _, err = look(run, "--checkpoint", "last")
-    assert (code, err.count("\n")) == (2, 1)
-    assert "last.ckpt" in err
-
-
 def test_what_was_before_training_can_be_shown_too(inspected, look, tmp_path):
     assert look(inspected, "--checkpoint", "initial", "--layers", "dense_1", "--out", tmp_path)[0] == 0
     run = open_run(inspected, "initial")
-    images, _ = data_module(run.config, torch.device("cpu")).test
+    images, _ = ImageDataModule.of(run.config, torch.device("cpu")).test
     state = inspect_initial(inspected)
     expected = torch.relu(images @ state["layers.0.weight"].T)
     np.testing.assert_allclose(np.load(tmp_path / "dense_1.npy"), expected, rtol=1e-5, atol=1e-5)
@@ -367,73 +254,9 @@ def test_what_cannot_be_done_is_one_line(inspected, look, tmp_path, arguments, q
     assert quoted in err
 
 
-def test_what_is_no_run_is_one_line(look, tmp_path):
-    code, _, err = look(tmp_path)
-    assert (code, err.count("\n")) == (2, 1)
-    assert "config.yaml" in err
-
-
 def test_umap_is_asked_for_and_not_installed(inspected, look, tmp_path, monkeypatch):
     monkeypatch.setattr(embeddings.importlib.util, "find_spec", lambda name: None)
     code, _, err = look(inspected, "--embed", "pca,umap", "--out", tmp_path)
     assert (code, err.count("\n")) == (2, 1)
     assert "pip install umap-learn" in err
     assert embeddings.methods_of("all") == ["tsne", "mds", "pca"]
-
-
-def test_networks_that_have_learnt_nothing(look, tmp_path):
-    run = train(tmp_path, "zeros", "init=zeros", "model.hidden=[5]", "model.activation=relu", "data.val_fraction=0")
-    code, _, err = look(run, "--embed", "all", "--num", "40")
-    assert (code, err) == (0, "")
-    assert pd.read_csv(run / "inspection" / "scores.csv")["neighbor_acc"].isna().all()
-    assert (pd.read_csv(run / "inspection" / "embeddings.csv")[["x", "y"]] == 0).all(axis=None)
-    code, _, err = look(run, "--part", "val")
-    assert (code, err.count("\n")) == (2, 1)
-    assert "data.val_fraction=0" in err
-
-
-def test_a_run_that_diverged(look, tmp_path):
-    run = train(tmp_path, "run", "model.activation=relu", "optim.lr=1e30", "callbacks=checkpoint")
-    code, out, err = look(run)
-    assert (code, err) == (0, "")
-    assert "not finite" in out
-    assert np.isnan(pd.read_csv(run / "inspection" / "weights.csv").query("when == 'trained'")["mean"]).any()
-    code, _, err = look(run, "--embed", "pca")
-    assert (code, err.count("\n")) == (2, 1)
-    assert "not finite" in err
-
-
-@pytest.mark.parametrize(
-    "rows",
-    [
-        np.random.default_rng(0).normal(size=(40, 1)),  # one unit
-        np.random.default_rng(0).normal(size=(5, 7)),  # fewer images than the perplexity asks for
-        np.random.default_rng(0).normal(size=(40, 3)) * [1, 0, 0],  # constant units
-        np.repeat(np.eye(4), 10, 0),  # four places
-        np.random.default_rng(0).normal(size=(40, 3)) * 1e30,
-        0.5 + np.random.default_rng(0).normal(size=(40, 3)) * 1e-6,
-        np.random.default_rng(0).normal(size=(12, 12)),  # no matrix of distances
-    ],
-    ids=["one unit", "five images", "constant units", "four places", "huge", "tiny", "square"],
-)
-@pytest.mark.parametrize("method", ["tsne", "mds", "pca"])
-def test_odd_representations_have_places_too(rows, method):
-    labels = np.arange(len(rows)) % 3
-    embedding = embeddings.embed("dense_1", method, rows.astype(np.float32), labels, seed=0)
-    assert embedding.places.shape == (len(rows), 2)
-    assert np.isfinite(embedding.places).all()
-    assert np.ptp(embedding.places, axis=0).max() > 0
-    again = embeddings.embed("dense_1", method, rows.astype(np.float32), labels, seed=0)
-    np.testing.assert_array_equal(embedding.places, again.places)
-
-
-def test_forty_five_thousand_hidden_representations(look, tmp_path):
-    """The document's network on real MNIST: (45000, 512), and its parameters."""
-    network = ["model.hidden=[512,512]", "model.activation=relu", "model.dropout=0.2", "data.scaling=minmax"]
-    short = ["data.val_fraction=0.25", "trainer.max_epochs=1", "trainer.limit_train_batches=5", "logger=none"]
-    outcome = run_command(*network, *short, "trainer.limit_val_batches=1", "hydra.run.dir=run", cwd=tmp_path)
-    assert outcome.code == 0, outcome.err
-    code, out, err = look(tmp_path / "run", "--part", "train", "--layers", "dense_2")
-    assert (code, err) == (0, "")
-    assert np.load(tmp_path / "run" / "inspection" / "dense_2.npy", mmap_mode="r").shape == (45000, 512)
-    assert "Total params: 669,706" in out

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from mlp_study.mlp import MLP
-from mlp_study.specs import batch_norm, dense, dropout
-from mlp_study.summary import configurations, num_parameters, summary
+from mlp_study.nets.mlp import MLP
+from mlp_study.nets.specs import batch_norm, dense, dropout
+from mlp_study.nets.summary import configurations, num_parameters, summary
 
 ZEROS = {"kernel_init": {"name": "zeros"}, "bias_init": {"name": "zeros"}}
 

@@ -8,26 +8,34 @@ import torch
 from torch.nn import functional as F
 
 from mlp_study import config
-from mlp_study.initializers import INITIALIZERS, initializer
-from mlp_study.layers import ACTIVATIONS
-from mlp_study.losses import LOSSES, mean_loss, sample_losses
-from mlp_study.mlp import MLP
-from mlp_study.optimizers import OPTIMIZERS, optimizer
-from mlp_study.schedules import SCHEDULES, schedule
-from mlp_study.statistics import NUM_BINS, LayerState, histograms, layer_statistics
-from mlp_study.summary import summary
+from mlp_study.choices.initializers import INITIALIZERS, Initializer, initializer
+from mlp_study.choices.optimizers import OPTIMIZERS, Optimizer, optimizer
+from mlp_study.choices.schedules import SCHEDULES, Schedule, schedule
+from mlp_study.config import sections
+from mlp_study.learning.layer_statistics import NUM_BINS, LayerState, histograms, layer_statistics
+from mlp_study.learning.losses import LOSSES, mean_loss, sample_losses
+from mlp_study.nets.layers import ACTIVATIONS
+from mlp_study.nets.mlp import MLP
+from mlp_study.nets.summary import summary
 
 
 def test_the_schema_names_what_the_code_has():
-    assert set(config.INITIALIZERS) == set(INITIALIZERS)
-    assert set(config.OPTIMIZERS) == set(OPTIMIZERS)
-    assert set(config.SCHEDULES) == set(SCHEDULES)
+    for base, offered in ((Initializer, INITIALIZERS), (Optimizer, OPTIMIZERS), (Schedule, SCHEDULES)):
+        assert set(written(base)) == set(offered.values())
     assert set(config.LOSSES) == set(LOSSES)
-    assert set(config.ACTIVATIONS) == set(ACTIVATIONS)
+    assert set(sections.ACTIVATIONS) == set(ACTIVATIONS)
+
+
+def written(base):
+    """The classes below `base` that have a name to be chosen by."""
+    for kind in base.__subclasses__():
+        if "name" in vars(kind):
+            yield kind
+        yield from written(kind)
 
 
 def draw(name, shape=(300, 400), seed=0, **numbers):
-    return initializer(name, **numbers)(torch.empty(shape), torch.Generator().manual_seed(seed))
+    return initializer(name, **numbers).fill(torch.empty(shape), torch.Generator().manual_seed(seed))
 
 
 FAN_IN, FAN_OUT = 400, 300  # of an (out, in) = (300, 400) weight
@@ -127,7 +135,7 @@ def hand(name):
 def defaults(name):
     import yaml
 
-    from mlp_study.hydra_checks import conf_dir
+    from mlp_study.sweeps.explain import conf_dir
 
     values = yaml.safe_load((conf_dir() / "optim" / f"{name}.yaml").read_text())
     return {key: float(value) if key != "name" else value for key, value in values.items()}
@@ -136,7 +144,7 @@ def defaults(name):
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_two_steps_by_hand_with_the_defaults_of_the_documents(name):
     w = torch.nn.Parameter(torch.ones(1, dtype=torch.float64))
-    stepper = optimizer([w], **defaults(name))
+    stepper = optimizer(**defaults(name)).over([w])
     for gradient in (0.5, 0.25):
         w.grad = torch.full_like(w, gradient)
         stepper.step()
@@ -145,7 +153,7 @@ def test_two_steps_by_hand_with_the_defaults_of_the_documents(name):
 
 def test_torch_defaults_are_those_of_the_installed_torch():
     for name, cls in (("adam", torch.optim.Adam), ("rmsprop", torch.optim.RMSprop), ("adagrad", torch.optim.Adagrad)):
-        ours = optimizer([torch.nn.Parameter(torch.ones(1))], **defaults(f"{name}_torch")).defaults
+        ours = optimizer(**defaults(f"{name}_torch")).over([torch.nn.Parameter(torch.ones(1))]).defaults
         theirs = cls([torch.nn.Parameter(torch.ones(1))]).defaults
         assert all(ours[key] == theirs[key] for key in ("lr", "eps"))
 
@@ -164,7 +172,7 @@ def test_schedules_against_torch():
         return rates
 
     def ours(name, **numbers):
-        factor = schedule(name, max_epochs=epochs, steps_per_epoch=steps, **numbers)
+        factor = schedule(name, **numbers).per_step(epochs, steps)
         return [factor(i) for i in range(epochs * steps)]
 
     lr = torch.optim.lr_scheduler

@@ -11,18 +11,24 @@ import pandas as pd
 import pytest
 import torch
 from conftest import Outcome, run_command
+from mnist_part import idx_folder
 from PIL import Image
 
-from mlp_study.checkpoint import open_run
-from mlp_study.data import pictures, sources
+from mlp_study.config.sections import Mnist
+from mlp_study.data import image_files, sources
+from mlp_study.engines.trained import open_run
 from mlp_study.errors import UserError
+
+NUM_TEST = 2_500
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> Path:
-    """A short run on MNIST with its checkpoint, and Kaggle-format files of the test images."""
+    """A short run on a third of MNIST with its checkpoint, and Kaggle-format files of the test images."""
     folder = tmp_path_factory.mktemp("trained")
+    idx_folder(folder / "mnist", num_train=22_000, num_test=NUM_TEST)
     outcome = run_command(
+        "data.root=mnist",
         "trainer.max_epochs=1",
         "trainer.limit_train_batches=600",
         "callbacks=checkpoint",
@@ -30,12 +36,16 @@ def trained(tmp_path_factory) -> Path:
         cwd=folder,
     )
     assert outcome.code == 0, outcome.err
-    raw = sources.load({"source": "mnist", "root": None})
+    raw = raw_images(folder)
     table = pd.DataFrame(raw.test_images, columns=[f"pixel{i}" for i in range(784)])
     table.to_csv(folder / "test.csv", index=False)
     table.insert(0, "label", raw.test_labels)
     table.to_csv(folder / "labelled.csv", index=False)
     return folder
+
+
+def raw_images(trained: Path) -> sources.RawImages:
+    return sources.load(Mnist(root=str(trained / "mnist")))
 
 
 def predict(folder: Path, *arguments: str) -> Outcome:
@@ -51,8 +61,8 @@ def test_the_test_images_give_the_accuracy_of_training_to_the_last_digit(trained
     assert evaluation["loss"] == pytest.approx(metrics["test_loss"], rel=1e-6)
     assert f"test_acc {metrics['test_acc']}" in done.out
     confusion = pd.read_csv(trained / "run" / "predictions" / "confusion.csv", index_col="true").to_numpy()
-    assert confusion.sum() == 10000
-    assert np.trace(confusion) / 10000 == metrics["test_acc"]
+    assert confusion.sum() == NUM_TEST
+    assert np.trace(confusion) / NUM_TEST == metrics["test_acc"]
     np.testing.assert_allclose(evaluation["recall"], np.diag(confusion) / confusion.sum(1), rtol=1e-6)
     np.testing.assert_allclose(evaluation["precision"], np.diag(confusion) / confusion.sum(0), rtol=1e-6)
     with Image.open(trained / "run" / "predictions" / "mistakes.png") as picture:
@@ -64,8 +74,8 @@ def test_kaggle_csv_of_the_test_images_gives_the_same_accuracy_and_a_submission(
     assert done.code == 0, done.err
     submission = pd.read_csv(trained / "kaggle" / "submission.csv")
     assert list(submission.columns) == ["ImageId", "Label"]
-    assert list(submission["ImageId"]) == list(range(1, 10001))
-    labels = sources.load({"source": "mnist", "root": None}).test_labels
+    assert list(submission["ImageId"]) == list(range(1, NUM_TEST + 1))
+    labels = raw_images(trained).test_labels
     metrics = json.loads((trained / "run" / "result.json").read_text())["metrics"]
     assert float((submission["Label"] == labels).mean()) == metrics["test_acc"]
     assert not (trained / "kaggle" / "evaluation.json").exists()
@@ -82,7 +92,7 @@ def test_unscaled_images_are_another_reading(trained):
 
 
 def test_pictures_of_any_size_dark_on_light_or_light_on_dark(trained):
-    raw = sources.load({"source": "mnist", "root": None})
+    raw = raw_images(trained)
     names = []
     for i in range(12):
         digit = Image.fromarray(raw.test_images[i].reshape(28, 28))
@@ -97,12 +107,12 @@ def test_pictures_of_any_size_dark_on_light_or_light_on_dark(trained):
     assert sum(guess == label for guess, label in zip(guesses, raw.test_labels, strict=False)) >= 10
 
 
-def test_a_picture_becomes_an_mnist_image(tmp_path):
-    raw = sources.load({"source": "mnist", "root": None})
+def test_a_picture_becomes_an_mnist_image(trained, tmp_path):
+    raw = raw_images(trained)
     alike = []
     for original in raw.test_images[:20].reshape(-1, 28, 28):
         Image.fromarray(255 - original).resize((112, 112)).save(tmp_path / "digit.png")
-        ours = pictures.read([tmp_path / "digit.png"])[0]
+        ours = image_files.read([tmp_path / "digit.png"])[0]
         alike.append(np.corrcoef(ours, original.ravel())[0, 1])
     assert np.mean(alike) > 0.9
 
@@ -172,7 +182,7 @@ def test_bad_inputs_are_one_line(trained, tmp_path):
     Image.new("L", (50, 50), 255).save(tmp_path / "empty.png")
     for name in ("bad.png", "empty.png", "no.png"):
         with pytest.raises(UserError, match=name):
-            pictures.read([tmp_path / name])
+            image_files.read([tmp_path / name])
     done = predict(tmp_path, str(trained / "run"), "--csv", "bad.csv")
     assert (done.code, done.err.count("\n")) == (2, 1), done.err
     assert "bad.csv" in done.err

@@ -4,44 +4,43 @@ import json
 import math
 import os
 import re
-import subprocess
-import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
-from conftest import run_command
+from conftest import WITH_TORCH, run_command
 from omegaconf import OmegaConf
 from scipy import stats
+from warm import Command
 
-from mlp_study.hydra_checks import conf_dir
-from mlp_study.reproduce.__main__ import PARTS, main
+from mlp_study.reproduce.experiments import experiments, planned_runs
 from mlp_study.reproduce.findings import AS_RUN, FAILS, HOLDS, Finding, Statement
-from mlp_study.reproduce.plan import experiments, planned_runs
-from mlp_study.spread import Spread, clearly_below, clearly_differ
+from mlp_study.reproduce.reproducing import PARTS, main
+from mlp_study.runs.spread import Spread, clearly_below, clearly_differ
+from mlp_study.sweeps.explain import conf_dir
 
 ALL_EXPERIMENTS = [name for part in PARTS for name in experiments(part)]
 CLAIMS = {claim.name: claim for part in PARTS.values() for claim in part.CLAIMS}
 ROOT = Path(__file__).parent.parent
 # A few batches of the small digits.
 DRY = ("data=digits", "data.batch_size=16", "trainer.max_epochs=1", "trainer.limit_train_batches=2", "seed=0",
-       "logger.images=0")  # fmt: skip
+       "logger=none")  # fmt: skip
 
 
 def reproduce(*arguments, cwd):
-    command = [sys.executable, "-m", "mlp_study.reproduce", *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=170)
+    (outcome,) = WITH_TORCH.run(Command(arguments, str(cwd), "mlp_study.reproduce", before="forked_trainings"))
+    return outcome
 
 
 @pytest.mark.parametrize("experiment", [*ALL_EXPERIMENTS, "quick"])
 def test_every_experiment_runs_and_leaves_what_was_planned(experiment, tmp_path):
-    overrides = DRY
-    done = run_command("-m", f"experiment={experiment}", *overrides, f"hydra.sweep.dir={tmp_path}/study", cwd=tmp_path)
+    done = run_command("-m", f"experiment={experiment}", *DRY, f"hydra.sweep.dir={tmp_path}/study", cwd=tmp_path)
     assert done.code == 0, done.err
-    planned = planned_runs(experiment, overrides)
+    planned = planned_runs(experiment, DRY, tmp_path / "study")
     assert {run.name for run in planned} == {path.parent.name for path in tmp_path.glob("study/*/result.json")}
-    assert all(run.is_complete(tmp_path / "study") for run in planned)
-    assert not planned_runs(experiment, (*overrides, "optim.lr=0.123"))[0].is_complete(tmp_path / "elsewhere")
+    assert all(run.is_complete() for run in planned)
+    assert not replace(planned[0], folder=tmp_path / "elsewhere").is_complete()
 
 
 def test_every_claim_is_there_and_every_experiment_is_some_claims():
@@ -108,7 +107,7 @@ def test_verdict(text, code, verdict):
 def test_a_part_from_end_to_end(tmp_path, monkeypatch, capsys):
     few = ("deep_dive", "--out", "out", "--set", "trainer.max_epochs=2", "trainer.limit_train_batches=3", "seed=0")
     done = reproduce(*few, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.err
     claims = {claim["claim"]: claim for claim in json.loads((tmp_path / "out" / "claims.json").read_text())}
     # Two epochs of three batches do not reach what 50 epochs do; the evaluation is right all the same.
     assert {name: claim["verdict"] for name, claim in claims.items()} == {"B1": FAILS, "B2": FAILS, "B3": HOLDS}
@@ -128,9 +127,9 @@ def test_a_part_from_end_to_end(tmp_path, monkeypatch, capsys):
     run.write_text(json.dumps(result))
     os.utime(run, ns=(modified.st_atime_ns, modified.st_mtime_ns))
     done = reproduce(*few, cwd=tmp_path)
-    assert "4 of 4 steps are already complete" in done.stderr
+    assert "4 of 4 steps are already complete" in done.err
     assert os.stat(run.parent / "history.csv").st_mtime_ns == trained
-    assert re.search(r"B3 +does not hold", done.stdout)
+    assert re.search(r"B3 +does not hold", done.out)
     # Other settings do not mix with these.
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit, match="2"):

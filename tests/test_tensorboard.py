@@ -70,7 +70,7 @@ def test_hparams_tab(grid):
 
 
 def test_a_number_is_a_number_in_every_run_and_swept_columns_are_there():
-    from mlp_study.events import hparam_columns
+    from mlp_study.engines.events import hparam_columns
 
     columns = hparam_columns(["optim=adam", "optim.lr=0.1", "model.dropout=[0.1,0.2]", "schedule=cosine", "seed=3"])
     assert columns["optim.lr"] == columns["model.dropout"] == columns["seed"] == 0.0

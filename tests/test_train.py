@@ -13,6 +13,9 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from conftest import WITH_TORCH
+from mnist_part import idx_folder
+from warm import Command
 
 QUICK = "experiment=quick"
 
@@ -69,9 +72,10 @@ def test_what_only_changes_the_speed_changes_no_number(train, tmp_path):
 
 
 def test_checkpoint_opens_without_executing_anything_and_predicts_as_tested(train, tmp_path):
+    from mlp_study.config.sections import Digits
     from mlp_study.data import sources
     from mlp_study.data.scaling import Scaler
-    from mlp_study.lit import LitMLP
+    from mlp_study.engines.lit import LitMLP
 
     assert train(QUICK, "hydra.run.dir=run", "callbacks=checkpoint", "logger=none").code == 0
     folder = tmp_path / "run"
@@ -80,7 +84,7 @@ def test_checkpoint_opens_without_executing_anything_and_predicts_as_tested(trai
     assert content["epoch"] == 4
     assert content["global_step"] == 5 * math.ceil(1293 / 32)
     module = LitMLP.load_from_checkpoint(folder / "checkpoints" / "last.ckpt", weights_only=True, map_location="cpu")
-    raw = sources.load({"source": "digits"})
+    raw = sources.load(Digits())
     images = torch.from_numpy(Scaler.load(folder / "scaler.npz").transform(raw.test_images))
     with torch.no_grad():
         predicted = module.eval()(images).argmax(1).numpy()
@@ -129,8 +133,8 @@ def test_float64_schedules_clipping_and_every_loss_run(train, tmp_path):
         assert rows["lr"].iloc[1] < rows["lr"].iloc[0] < 0.1
 
 
-def test_summary_of_the_documents(train):
-    debug = ["trainer=debug", "logger=none"]
+def test_summary_of_the_documents(train, tmp_path):
+    debug = ["trainer=debug", "logger=none", f"data.root={idx_folder(tmp_path / 'mnist', num_train=200)}"]
     small = train(*debug, "model.hidden=[100]", "model.activation=tanh").out
     assert all(count in small for count in ("78,500", "1,010", "79,510"))
     large = train(*debug, "model.hidden=[512,512]", "model.activation=relu", "model.dropout=0.2").out
@@ -185,28 +189,14 @@ def test_a_finished_grid_is_not_trained_again_and_a_larger_one_is_completed(trai
     ]
 
 
-FAILING = """
-import sys
-from mlp_study import run
-from mlp_study.train import main
-plain = run.lit_module
-def broken(config, data):
-    if config.seed == 1:
-        raise RuntimeError("the disk is full")
-    return plain(config, data)
-run.lit_module = broken
-main()
-"""
-
-
 def test_a_failing_run_is_recorded_and_the_others_go_on(tmp_path):
     arguments = ["-m", "seed=0,1,2", QUICK, "trainer.max_epochs=1", "logger=none", "hydra.sweep.dir=study"]
     arguments.append("hydra/launcher=basic")
-    done = subprocess.run([sys.executable, "-c", FAILING, *arguments], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 1
-    assert done.stderr.count("\n") == 1
-    assert "1 of 3 runs failed" in done.stderr
-    assert "the disk is full" in done.stderr
+    (done,) = WITH_TORCH.run(Command(arguments, str(tmp_path), before="full_disk"))
+    assert done.code == 1
+    assert done.err.count("\n") == 1
+    assert "1 of 3 runs failed" in done.err
+    assert "the disk is full" in done.err
     record = result(tmp_path / "study" / "seed=1")
     assert record["status"] == "failed"
     assert record["reason"] == "RuntimeError: the disk is full"
@@ -217,32 +207,25 @@ def test_a_failing_run_is_recorded_and_the_others_go_on(tmp_path):
 
 def test_two_sweeps_in_one_second_and_one_directory_for_two(tmp_path):
     arguments = ["-m", "seed=0,1", QUICK, "trainer.max_epochs=1", "logger=none"]
-    command = [sys.executable, "-m", "mlp_study.train", *arguments]
-    both = [subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL) for _ in range(2)]
-    assert [process.wait() for process in both] == [0, 0]
+    both = WITH_TORCH.run(*2 * [Command(arguments, str(tmp_path))])
+    assert [outcome.code for outcome in both] == [0, 0]
     assert len(list(tmp_path.glob("outputs/*/*-study/study.csv"))) == 2
-    shared = [
-        subprocess.Popen([*command, "hydra.sweep.dir=one"], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
-    errors = [process.communicate()[1] for process in shared]
-    codes = sorted(process.returncode for process in shared)
+    shared = WITH_TORCH.run(*2 * [Command([*arguments, "hydra.sweep.dir=one"], str(tmp_path))])
+    codes = sorted(outcome.code for outcome in shared)
     assert codes in ([0, 2], [0, 0])  # refused while the other writes; or, started late, found complete
     if codes == [0, 2]:
-        assert any("another process" in error for error in errors)
+        assert any("another process" in outcome.err for outcome in shared)
 
 
 def test_a_killed_run_leaves_no_result_and_is_trained_anew(train, tmp_path):
     arguments = [QUICK, "trainer.max_epochs=3000", "hydra.run.dir=run", "logger=none"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mlp_study.train", *arguments], cwd=tmp_path, stdout=subprocess.DEVNULL
-    )
+    process = WITH_TORCH.start(Command(arguments, str(tmp_path)))
     written = tmp_path / "run" / "history.csv"
     deadline = time.time() + 60
     while not (written.exists() and len(written.read_text().splitlines()) > 3) and time.time() < deadline:
         time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    os.kill(process, signal.SIGKILL)
+    assert WITH_TORCH.wait(process).code == -signal.SIGKILL
     rows = pd.read_csv(written)
     assert list(rows["epoch"]) == list(range(1, len(rows) + 1))
     assert not (tmp_path / "run" / "result.json").exists()

@@ -33,6 +33,6 @@ class StackedLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Train all jobs."""
-        from mlp_study.stack.launch import launch
+        from mlp_study.execution.launch import launch
 
         return launch(self, job_overrides, initial_job_idx)

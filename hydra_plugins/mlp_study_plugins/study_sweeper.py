@@ -29,17 +29,18 @@ class StudySweeper(BasicSweeper):
 
     def split_arguments(self, overrides: list[Override], max_batch_size: int | None) -> list[list[list[str]]]:  # type: ignore[override]
         """The jobs' overrides, in batches; each with its directory."""
-        from mlp_study.sweep import run_folders
+        from mlp_study.sweeps.words import jobs_of
 
-        batches = BasicSweeper.split_arguments(overrides, max_batch_size)
-        if any(override.get_key_element() == "hydra.sweep.subdir" for override in overrides):
-            return batches
-        swept = {override.get_key_element() for override in overrides if override.is_sweep_override()}
-        folders = iter(run_folders([job for batch in batches for job in batch], swept))
-        return [[[*job, f"hydra.sweep.subdir='{next(folders)}'"] for job in batch] for batch in batches]
+        jobs = jobs_of(overrides)
+        size = max_batch_size or len(jobs)
+        return [jobs[start : start + size] for start in range(0, len(jobs), size)]
+
+    def words(self) -> list[str]:
+        """What the configuration itself sweeps."""
+        return [f"{key}={value}" for key, value in (self.params or {}).items()]
 
     def sweep(self, arguments: list[str]) -> Any:
         """Check every run, claim the study's directory, launch, and show the table."""
-        from mlp_study.sweep import run_study
+        from mlp_study.sweeps.sweep import run_study
 
         return run_study(self, super().sweep, arguments)

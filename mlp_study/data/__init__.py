@@ -1,1 +1,1 @@
-"""Images and labels: where they come from, how they are scaled and split, and how batches reach the network."""
+"""Images and labels: where they come from, how they are scaled and split."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from mlp_study.errors import UserError
 
@@ -21,11 +21,12 @@ class Scaler:
     scale: np.ndarray
 
     @classmethod
-    def fit(cls, name: str, images: np.ndarray) -> Scaler:
+    def fit(cls, name: str, images: np.ndarray, largest: float | None = 255.0) -> Scaler:
         """Fit on `images` (N, pixels), the training split only.
 
         standard: exactly scikit-learn's StandardScaler (a constant pixel is centred and divided by 1).
-        minmax: divided by the largest value that the format can hold: 255, or 16 for scikit-learn's 8 x 8 digits.
+        minmax: divided by `largest`, the largest value that the format can hold: 255, or 16 for scikit-learn's 8 x 8
+        digits; where it is None, exactly scikit-learn's MinMaxScaler, to 0 and 1 per pixel.
         none: as they come.
         """
         num_pixels = images.shape[1]
@@ -33,8 +34,11 @@ class Scaler:
         if name == "standard":
             fitted = StandardScaler().fit(images.astype(np.float64))
             mean, scale = fitted.mean_, fitted.scale_
+        elif name == "minmax" and largest is not None:
+            scale = np.full(num_pixels, largest)
         elif name == "minmax":
-            scale = np.full(num_pixels, 16.0 if num_pixels == 64 else 255.0)
+            fitted = MinMaxScaler().fit(images.astype(np.float64))
+            mean, scale = fitted.data_min_, 1 / fitted.scale_
         return cls(name, mean, scale)
 
     def transform(self, images: np.ndarray, dtype: np.dtype | type = np.float32) -> np.ndarray:

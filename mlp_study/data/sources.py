@@ -1,14 +1,14 @@
-"""The sources of images: IDX files, shipped or found elsewhere, Kaggle's CSV, scikit-learn's digits."""
+"""The sources of images: IDX files, shipped or found elsewhere, Kaggle's CSV, scikit-learn's digits, own arrays."""
 
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from mlp_study.config.sections import Arrays, Data, Digits, Kaggle, Mnist, Torchvision
 from mlp_study.data import idx
 from mlp_study.errors import UserError
 
@@ -18,82 +18,109 @@ class RawImages:
     """Images as they come, before any scaling.
 
     Attributes:
-        images: (N, pixels), uint8.
+        images: (N, pixels), uint8; of own arrays any real numbers.
         labels: (N,), int64, from 0.
-        test_images: (N_test, pixels), uint8, or None where the source has no labelled test images.
+        test_images: (N_test, pixels), the same, or None where the source has no labelled test images.
         test_labels: (N_test,), int64, or None.
-        image_shape: height and width of an image.
-        num_classes: how many classes the labels tell apart.
+        image_shape: height and width of an image; None where rows are no images.
+        largest: the largest value that the format can hold; None where it knows none.
+        classes: what the labels stand for: (classes,), numbers or texts.
     """
 
     images: np.ndarray
     labels: np.ndarray
     test_images: np.ndarray | None
     test_labels: np.ndarray | None
-    image_shape: tuple[int, int]
-    num_classes: int = 10
+    image_shape: tuple[int, int] | None
+    largest: float | None = 255.0
+    classes: np.ndarray = field(default_factory=lambda: np.arange(10))
+
+    @property
+    def num_classes(self) -> int:
+        """How many classes the labels tell apart."""
+        return len(self.classes)
 
 
-def load(data: dict[str, Any]) -> RawImages:
-    """Read the source that the checked settings `data` name.
+def load(data: Data) -> RawImages:
+    """Read a source.
 
     Raises:
         UserError: a file is missing or damaged.
     """
-    if data["source"] == "kaggle":
+    if isinstance(data, Kaggle):
         return _kaggle(data)
-    if data["source"] == "digits":
+    if isinstance(data, Arrays):
+        return _arrays(data)
+    if isinstance(data, Digits):
         return _digits()
     with tempfile.TemporaryDirectory() as folder:
         idx.stage(_idx_files(data), into=Path(folder))
         return _read_with_torchvision(Path(folder))
 
 
-def count_training_images(data: dict[str, Any]) -> int:
+def count_training_images(data: Data) -> int:
     """How many labelled images there are before the split; reads and checks every file on the way, without torch."""
-    if data["source"] == "kaggle":
-        return len(_kaggle(data).images)
-    if data["source"] == "digits":
-        return len(_digits().images)
+    if isinstance(data, (Kaggle, Arrays, Digits)):
+        return len(load(data).images)
     if _is_yet_to_be_downloaded(data):
         return 60_000  # each of the three datasets that torchvision can download here
     return idx.stage(_idx_files(data), into=None)["train"]
 
 
-def training_pixels(data: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-    """All labelled images (N, pixels) uint8 and their labels (N,), before the split, without torch.
+def training_pixels(data: Data) -> tuple[np.ndarray, np.ndarray, tuple[int, int] | None]:
+    """All labelled images (N, pixels), their labels (N,) and the images' height and width, before the split.
+
+    Without torch.
 
     Raises:
         UserError: a file is missing or damaged.
     """
-    if data["source"] in ("kaggle", "digits"):
+    if isinstance(data, (Kaggle, Arrays, Digits)):
         raw = load(data)
-        return raw.images, raw.labels
+        return raw.images, raw.labels, raw.image_shape
     files = _idx_files(data)
-    parts = []
-    for kind, magic in (("images", idx.IMAGES_MAGIC), ("labels", idx.LABELS_MAGIC)):
-        shape, content = idx.read(files["train", kind], magic)
-        parts.append(np.frombuffer(content, np.uint8, offset=4 + 4 * len(shape)).reshape(shape[0], -1))
-    return parts[0], parts[1][:, 0].astype(np.int64)
+    (num, height, width), images = idx.read(files["train", "images"], idx.IMAGES_MAGIC)
+    _, labels = idx.read(files["train", "labels"], idx.LABELS_MAGIC)
+    pixels = np.frombuffer(images, np.uint8, offset=16).reshape(num, height * width)
+    return pixels, np.frombuffer(labels, np.uint8, offset=8).astype(np.int64), (height, width)
 
 
-def _idx_files(data: dict[str, Any]) -> dict[tuple[str, str], Path]:
-    if data["source"] == "mnist" and data["root"] is None:
+def fingerprint(data: Data) -> tuple[tuple[str, int, int], ...]:
+    """Path, size and time of the files that `data` reads: what was read before is read anew once one has changed."""
+    if isinstance(data, Kaggle):
+        paths = [Path(path) for path in (data.train_csv, data.test_csv) if path is not None]
+    elif isinstance(data, Arrays):
+        paths = [Path(data.file)]
+    else:
+        root = getattr(data, "root", None)
+        paths = sorted(Path(root).expanduser().rglob("*-ubyte*")) if root is not None else []
+    stats = [(path, path.stat()) for path in paths if path.is_file()]
+    return tuple((str(path), stat.st_size, stat.st_mtime_ns) for path, stat in stats)
+
+
+def _idx_files(data: Data) -> dict[tuple[str, str], Path]:
+    if isinstance(data, Mnist) and data.root is None:
         if idx.SHIPPED_MNIST.is_dir() and any(idx.SHIPPED_MNIST.glob("*.gz")):
             return idx.find(idx.SHIPPED_MNIST, "MNIST")
         return idx.find(_download("MNIST", Path.home() / ".cache" / "mlp_study"), "MNIST")
-    dataset = data.get("dataset", "MNIST")
-    root = Path(data["root"]).expanduser()
+    assert isinstance(data, (Mnist, Torchvision))
+    assert data.root is not None
+    dataset, root = data.dataset if isinstance(data, Torchvision) else "MNIST", Path(data.root).expanduser()
     if _is_yet_to_be_downloaded(data):
         _download(dataset, root)
-    return idx.find(root, dataset)
+    try:
+        return idx.find(root, dataset)
+    except UserError as error:
+        if not isinstance(data, Torchvision):
+            raise
+        raise UserError(f"{error}; data.download=true fetches {dataset} into it") from None
 
 
-def _is_yet_to_be_downloaded(data: dict[str, Any]) -> bool:
-    if not data.get("download"):
+def _is_yet_to_be_downloaded(data: Data) -> bool:
+    if not isinstance(data, Torchvision) or not data.download:
         return False
     try:
-        idx.find(Path(data["root"]).expanduser(), data["dataset"])
+        idx.find(Path(data.root).expanduser(), data.dataset)
     except UserError:
         return True
     return False
@@ -129,14 +156,33 @@ def _read_with_torchvision(folder: Path) -> RawImages:
     )
 
 
-def _kaggle(data: dict[str, Any]) -> RawImages:
+def _kaggle(data: Kaggle) -> RawImages:
     from mlp_study.data import kaggle
 
-    images, labels = kaggle.read(data["train_csv"], labelled=True)
+    images, labels = kaggle.read(data.train_csv, labelled=True)
     assert labels is not None
-    if data["test_csv"] is not None:
-        kaggle.read(data["test_csv"], labelled=False)  # fail now, not after the training
+    if data.test_csv is not None:
+        kaggle.read(data.test_csv, labelled=False)  # fail now, not after the training
     return RawImages(images, labels, None, None, (28, 28))
+
+
+def _arrays(data: Arrays) -> RawImages:
+    from mlp_study.data import arrays
+
+    found = arrays.read(data.file)
+    found |= {name: y.astype(np.int64) for name, y in found.items() if name.startswith("y") and y.dtype.kind == "f"}
+    classes, labels = np.unique(found["y"], return_inverse=True)
+    shape = found["X"].shape
+    parts = {name: found[name].reshape(len(found[name]), -1) for name in ("X", "X_test") if name in found}
+    return RawImages(
+        parts["X"],
+        labels.astype(np.int64),
+        parts.get("X_test"),
+        np.searchsorted(classes, found["y_test"]).astype(np.int64) if "y_test" in found else None,
+        (shape[1], shape[2]) if len(shape) == 3 else None,
+        largest=None,
+        classes=classes,
+    )
 
 
 def _digits() -> RawImages:
@@ -146,4 +192,6 @@ def _digits() -> RawImages:
     images, labels = load_digits(return_X_y=True)
     images, labels = images.astype(np.uint8), labels.astype(np.int64)
     num_train = len(images) * 4 // 5
-    return RawImages(images[:num_train], labels[:num_train], images[num_train:], labels[num_train:], (8, 8))
+    return RawImages(
+        images[:num_train], labels[:num_train], images[num_train:], labels[num_train:], (8, 8), largest=16.0
+    )

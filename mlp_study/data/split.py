@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from mlp_study.config.sections import Data
 from mlp_study.errors import UserError
 
 
-def split_sizes(data: dict[str, Any], num_images: int) -> tuple[int, int]:
+def split_sizes(data: Data, num_images: int) -> tuple[int, int]:
     """Numbers of training and of validation images.
 
     random: scikit-learn's rule, the validation part rounded up. last: Keras's rule, the training part rounded down.
@@ -17,22 +16,20 @@ def split_sizes(data: dict[str, Any], num_images: int) -> tuple[int, int]:
     Raises:
         UserError: nothing is left to train on, or a batch is larger than what is left.
     """
-    fraction = data["val_fraction"]
+    fraction = data.val_fraction
     num_train = (
-        int(num_images * (1 - fraction))
-        if data["split"] == "last"
-        else num_images - int(np.ceil(num_images * fraction))
+        int(num_images * (1 - fraction)) if data.split == "last" else num_images - int(np.ceil(num_images * fraction))
     )
     if num_train < 1:
         raise UserError(f"data.val_fraction={fraction}: leaves nothing of {num_images} images to train on")
-    if data["batch_size"] > num_train:
+    if data.batch_size > num_train:
         raise UserError(
-            f"data.batch_size={data['batch_size']}: larger than the training split; expected at most {num_train}"
+            f"data.batch_size={data.batch_size}: larger than the training split; expected at most {num_train}"
         )
     return num_train, num_images - num_train
 
 
-def split_indices(data: dict[str, Any], labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def split_indices(data: Data, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Indices of the training and of the validation images, as the checked settings `data` ask.
 
     random: scikit-learn's train_test_split with `split_seed`, stratified if asked for. last: the last fraction,
@@ -40,16 +37,16 @@ def split_indices(data: dict[str, Any], labels: np.ndarray) -> tuple[np.ndarray,
     """
     num_train, num_val = split_sizes(data, len(labels))
     everything = np.arange(len(labels))
-    if num_val == 0 or data["split"] == "last":
+    if num_val == 0 or data.split == "last":
         return everything[:num_train], everything[num_train:]
     from sklearn.model_selection import train_test_split
 
     try:
         train, val = train_test_split(
             everything,
-            test_size=data["val_fraction"],
-            random_state=data["split_seed"],
-            stratify=labels if data["stratify"] else None,
+            test_size=data.val_fraction,
+            random_state=data.split_seed,
+            stratify=labels if data.stratify else None,
         )
     except ValueError as error:  # stratified, with a class too small to split
         raise UserError(f"data.stratify=true: impossible with these {len(labels)} labels ({error})") from None

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from mlp_study.cells import Cell
 from mlp_study.figures.style import MOST_LINES, band, log_if_wide, look, whole_epochs
+from mlp_study.runs.cells import Cell
 
 PARTS = {"train": "training", "val": "validation"}
 METRICS = {"loss": "loss", "acc": "accuracy"}

@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
-from mlp_study.cells import Cell, values_of
 from mlp_study.figures.curves import METRICS, PARTS
 from mlp_study.figures.style import COLOURS, WIDE, band, log_if_wide, whole_epochs
+from mlp_study.runs.cells import Cell, values_of
 
 MOST_PANELS = 48
 

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from mlp_study.cells import Cell, as_number
 from mlp_study.figures.style import MARKERS, MOST_LINES, band, log_if_wide, look
+from mlp_study.runs.cells import Cell, as_number
 
 RATE = "optim.lr"
 

@@ -18,8 +18,8 @@ from sklearn.metrics import pairwise_distances
 from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits
 
+from mlp_study.choices.rules import unknown
 from mlp_study.errors import UserError
-from mlp_study.rules import unknown
 
 PERPLEXITY, NUM_NEIGHBORS_UMAP, NUM_NEIGHBORS_SCORE = 30.0, 15, 5
 FEWEST = 4  # images

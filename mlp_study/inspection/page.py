@@ -16,8 +16,8 @@ from bokeh.plotting import figure
 from bokeh.resources import INLINE
 
 from mlp_study.inspection.embeddings import TITLES, Embedding
-from mlp_study.inspection.figure import score_line
 from mlp_study.inspection.palette import COLOURS
+from mlp_study.inspection.scatter import score_line
 
 MARKERS = (
     "circle", "square", "triangle", "inverted_triangle", "diamond", "star", "hex", "plus", "square_pin", "triangle_pin",

@@ -17,7 +17,7 @@ from tensorboard.plugins.projector.metadata import PROJECTOR_FILENAME
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from mlp_study.files import replaced, write_text
-from mlp_study.inspection.pictures import sheet
+from mlp_study.inspection.thumbnails import sheet
 
 EVENTS = "events.out.tfevents.0000000000.projector"
 

@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mlp_study.checkpoint import TrainedRun
 from mlp_study.config import Config
 from mlp_study.data import sources
 from mlp_study.data.split import split_indices
+from mlp_study.engines.trained import TrainedRun
 from mlp_study.errors import UserError
 from mlp_study.files import replaced
-from mlp_study.mlp import MLP
+from mlp_study.nets.mlp import MLP
 from mlp_study.progress import StepsBar
 
 BATCH = 4096
@@ -26,11 +26,11 @@ BATCH = 4096
 
 @dataclass(frozen=True)
 class Images:
-    """One part of a run's images: `pixels` (N, pixels) uint8, not scaled; `labels` (N,); height and width of each."""
+    """One part of a run's images: `pixels` (N, pixels), not scaled; `labels` (N,); height and width, if images."""
 
     pixels: np.ndarray
     labels: np.ndarray
-    shape: tuple[int, int]
+    shape: tuple[int, int] | None
 
 
 def images_of(config: Config, part: str) -> Images:
@@ -40,7 +40,7 @@ def images_of(config: Config, part: str) -> Images:
         UserError: the run has no such images, or their files are gone.
     """
     raw = sources.load(config.data)
-    if part == "test" or (part == "val" and config.data["validate_on"] == "test"):
+    if part == "test" or (part == "val" and config.data.validate_on == "test"):
         if raw.test_images is None or raw.test_labels is None:
             raise UserError("--part=test: the run's data source has no labelled test images; expected train or val")
         return Images(raw.test_images, raw.test_labels, raw.image_shape)

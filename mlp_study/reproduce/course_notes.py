@@ -7,13 +7,13 @@ from dataclasses import replace
 
 from matplotlib.figure import Figure
 
-from mlp_study.cells import Cell
 from mlp_study.figures.curves import curves
+from mlp_study.figures.diagrams import diagrams
 from mlp_study.figures.grids import heat_map, panels
-from mlp_study.figures.networks import diagrams
 from mlp_study.reproduce.evidence import Evidence, converged, count, final, over_epochs
 from mlp_study.reproduce.findings import Claim, Finding, Statement, markdown_table, train
-from mlp_study.spread import clearly_below, clearly_differ
+from mlp_study.runs.cells import Cell
+from mlp_study.runs.spread import clearly_below, clearly_differ
 
 PART = "course_notes"
 TITLE = "C. Training Neural Networks with Keras (course notes)"
@@ -29,7 +29,7 @@ EXERCISES = {
     f"{PART}/rates_and_optimizers": "learning rates and optimizers",
 }
 RATES = ("1", "3", "10", "30", "100")  # of C4
-NETWORKS = f"{PART}/networks.json"  # mlp_study.reproduce.networks
+NETWORKS = f"{PART}/networks.json"  # mlp_study.reproduce.small_networks
 
 
 def c1(evidence: Evidence) -> Finding:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from mlp_study.figures.curves import curves
-from mlp_study.figures.networks import bars_by_layer
+from mlp_study.figures.diagrams import bars_by_layer
 from mlp_study.figures.predictions import confusions
 from mlp_study.reproduce.evidence import Evidence, at_epoch, final, layer_parameters
 from mlp_study.reproduce.findings import Claim, Finding, Statement, markdown_table, train
-from mlp_study.spread import Spread
+from mlp_study.runs.spread import Spread
 
 PART = "deep_dive"
 TITLE = "B. Deep dive into neural networks - Keras (2020)"

@@ -11,9 +11,9 @@ from typing import Any
 
 import pandas as pd
 
-from mlp_study.cells import Cell, read_cells
 from mlp_study.errors import UserError
-from mlp_study.spread import Spread
+from mlp_study.runs.cells import Cell, read_cells
+from mlp_study.runs.spread import Spread
 
 CHANCE = math.log(10)  # the cross-entropy of ten equal probabilities
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from mlp_study.cells import Cell
 from mlp_study.figures.curves import curves
+from mlp_study.figures.diagrams import bars_by_layer
 from mlp_study.figures.grids import panels
-from mlp_study.figures.networks import bars_by_layer
 from mlp_study.reproduce.evidence import (
     CHANCE,
     Evidence,
@@ -19,7 +18,8 @@ from mlp_study.reproduce.evidence import (
     over_epochs,
 )
 from mlp_study.reproduce.findings import Claim, Finding, Statement, train
-from mlp_study.spread import Spread, clearly_below
+from mlp_study.runs.cells import Cell
+from mlp_study.runs.spread import Spread, clearly_below
 
 PART = "keras_intro"
 NORMAL, INIT, LEAKED, INITIAL = (

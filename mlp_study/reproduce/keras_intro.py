@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mlp_study.cells import Cell
 from mlp_study.figures.curves import curves
 from mlp_study.figures.digits import example_digits
 from mlp_study.figures.predictions import confusions
@@ -21,7 +20,8 @@ from mlp_study.reproduce.evidence import (
     over_epochs,
 )
 from mlp_study.reproduce.findings import Claim, Finding, Statement, train
-from mlp_study.spread import Spread, clearly_below
+from mlp_study.runs.cells import Cell
+from mlp_study.runs.spread import Spread, clearly_below
 
 PART = "keras_intro"
 TITLE = "A. Introduction to Deep Learning with Keras (2019)"

@@ -11,12 +11,12 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from mlp_study.cells import Cell
 from mlp_study.files import replaced, write_json, write_text
 from mlp_study.reproduce.evidence import CHANCE, Evidence
+from mlp_study.reproduce.experiments import experiments
 from mlp_study.reproduce.findings import HOLDS, Claim, Finding, markdown_table
-from mlp_study.reproduce.plan import experiments
-from mlp_study.spread import CONFIDENCE
+from mlp_study.runs.cells import Cell
+from mlp_study.runs.spread import CONFIDENCE
 
 STUDY_DPI, PUBLISHED_DPI = 120, 64
 

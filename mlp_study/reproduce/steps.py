@@ -6,7 +6,6 @@ import contextlib
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,12 +13,15 @@ from pathlib import Path
 
 from mlp_study.errors import UserError
 from mlp_study.files import write_json
-from mlp_study.reproduce import course_notes, deep_dive, fully_connected, initialization, keras_intro
-from mlp_study.reproduce.plan import PlannedRun, experiments, planned_runs
+from mlp_study.reproduce import course_notes, deep_dive, hidden_layers, initialization, keras_intro
+from mlp_study.reproduce.experiments import cost, experiments, planned_runs
+from mlp_study.runs.run import Run
 
 # Children are forked from a process that has torch and lightning loaded: importing them takes seconds, 25 times.
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["mlp_study.train", "mlp_study.stack.launch", "mlp_study.reproduce.steps"])
+PROCESSES.set_forkserver_preload(
+    ["mlp_study.commands.training", "mlp_study.execution.launch", "mlp_study.reproduce.steps"]
+)
 
 Advance = Callable[[float], None]  # told the fraction of the step that is done
 Main = Callable[[Sequence[str]], None]
@@ -53,22 +55,20 @@ def steps(part: str, folder: Path, overrides: Sequence[str] = ()) -> list[Step]:
 
 
 def _training(experiment: str, folder: Path, overrides: tuple[str, ...]) -> Step:
-    runs = planned_runs(experiment, overrides)
+    runs = planned_runs(experiment, overrides, folder / experiment)
 
-    def todo() -> list[PlannedRun]:
-        return [run for run in runs if not run.is_complete(folder / experiment)]
+    def todo() -> list[Run]:
+        return [run for run in runs if not run.is_complete()]
 
     return Step(
         experiment,
-        sum(run.cost for run in todo()) + 6,
+        sum(map(cost, todo())) + 6,
         lambda: not todo(),
         lambda advance: _train(experiment, folder, overrides, runs, advance),
     )
 
 
-def _train(
-    experiment: str, folder: Path, overrides: Sequence[str], runs: Sequence[PlannedRun], advance: Advance
-) -> None:
+def _train(experiment: str, folder: Path, overrides: Sequence[str], runs: Sequence[Run], advance: Advance) -> None:
     """The command a reader would type, in a process of its own; what it prints goes to logs/."""
     log = folder / "logs" / f"{experiment.replace('/', '_')}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -78,7 +78,7 @@ def _train(
     try:
         while process.is_alive():
             process.join(0.5)
-            advance(_progress(folder / experiment, runs))
+            advance(_progress(runs))
     except BaseException:  # interrupted: what it has finished is kept
         process.terminate()
         process.join()
@@ -94,10 +94,9 @@ def _train_here(command: Sequence[str], log: Path) -> None:
     with log.open("w", encoding="utf-8") as file:
         for number in (1, 2):
             os.dup2(file.fileno(), number)
-    sys.argv = ["mlp_study.train", *command]
-    from mlp_study.train import main
+    from mlp_study.commands.training import main
 
-    main()
+    main(command)
 
 
 def _end_with_parent() -> None:
@@ -107,13 +106,13 @@ def _end_with_parent() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _progress(study: Path, runs: Sequence[PlannedRun]) -> float:
+def _progress(runs: Sequence[Run]) -> float:
     """The share of all epochs that is in the histories."""
     done = 0
     for run in runs:
         with contextlib.suppress(OSError):
-            done += max(0, (study / run.name / "history.csv").read_bytes().count(b"\n") - 1)
-    return done / sum(run.config.trainer["max_epochs"] for run in runs)
+            done += max(0, (run.folder / "history.csv").read_bytes().count(b"\n") - 1)
+    return done / sum(run.config.trainer.max_epochs for run in runs)
 
 
 def _command(main: Main, run: Path, result: str, *arguments: str) -> Step:
@@ -136,44 +135,46 @@ def _command(main: Main, run: Path, result: str, *arguments: str) -> Step:
 
 
 def _predict(arguments: Sequence[str]) -> None:
-    from mlp_study.predict import main
+    from mlp_study.commands.predicting import main
 
     main(arguments)
 
 
 def _inspect(arguments: Sequence[str]) -> None:
-    from mlp_study.inspect import main
+    from mlp_study.commands.inspecting import main
 
     main(arguments)
 
 
 def _afterwards(part: str, folder: Path, overrides: tuple[str, ...]) -> list[Step]:
     """What is made of the runs of a part once they are trained."""
+
+    def runs(experiment: str) -> tuple[Run, ...]:
+        return planned_runs(experiment, overrides, folder / experiment)
+
     if part == keras_intro.PART:
-        found = [folder / keras_intro.OPTIMIZER / run.name for run in planned_runs(keras_intro.OPTIMIZER, overrides)
-                 if run.config.optim["name"] == "adadelta"]  # fmt: skip
-        normal = [folder / initialization.NORMAL / run.name for run in planned_runs(initialization.NORMAL, overrides)
-                  if run.config.optim["lr"] == 0.1]  # fmt: skip
+        found = [run.folder for run in runs(keras_intro.OPTIMIZER) if run.config.optim.name == "adadelta"]
+        normal = [run.folder for run in runs(initialization.NORMAL) if run.config.optim.lr == 0.1]
         return [
             *(_command(_predict, run, "predictions/scaled/evaluation.json") for run in found),
             *(_command(_predict, run, "predictions/unscaled/evaluation.json", "--scaling", "none") for run in found),
             *(_command(_inspect, run, "inspection/layers.json") for run in normal),
         ]
     if part == deep_dive.PART:
-        runs = [folder / deep_dive.BASE / run.name for run in planned_runs(deep_dive.BASE, overrides)]
+        base = [run.folder for run in runs(deep_dive.BASE)]
         csv = folder / part / "kaggle.csv"
-        kaggle = _command(_predict, runs[0], "predictions/kaggle/evaluation.json", "--csv", str(csv))
+        kaggle = _command(_predict, base[0], "predictions/kaggle/evaluation.json", "--csv", str(csv))
         return [
             Step(csv.name, 5, csv.is_file, lambda advance: _write_kaggle_csv(csv)),
-            *(_command(_predict, run, "predictions/test/evaluation.json") for run in runs),
+            *(_command(_predict, run, "predictions/test/evaluation.json") for run in base),
             kaggle,
         ]
     if part == course_notes.PART:
         path = folder / course_notes.NETWORKS
         return [Step(path.name, 1, path.is_file, lambda advance: _small_networks(path))]
-    (run,) = [folder / fully_connected.DROPOUT / run.name for run in planned_runs(fully_connected.DROPOUT, overrides)
-              if run.config.optim["lr"] == 0.01 and run.config.seed == 0]  # fmt: skip
-    path = folder / fully_connected.TRUNCATED
+    dropout = runs(hidden_layers.DROPOUT)
+    (run,) = [run.folder for run in dropout if run.config.optim.lr == 0.01 and run.config.seed == 0]
+    path = folder / hidden_layers.TRUNCATED
     looks = ("--part", "train", "--embed", "tsne,mds,pca", "--num", "1000")
     return [
         _command(_inspect, run, "inspection/scores.csv", *looks),
@@ -182,18 +183,18 @@ def _afterwards(part: str, folder: Path, overrides: tuple[str, ...]) -> list[Ste
 
 
 def _write_kaggle_csv(path: Path) -> None:
-    from mlp_study.reproduce.networks import write_kaggle_csv
+    from mlp_study.reproduce.small_networks import write_kaggle_csv
 
     write_kaggle_csv(path)
 
 
 def _small_networks(path: Path) -> None:
-    from mlp_study.reproduce.networks import small_networks
+    from mlp_study.reproduce.small_networks import small_networks
 
     write_json(path, small_networks())
 
 
 def _truncated(run: Path, path: Path) -> None:
-    from mlp_study.reproduce.networks import truncated
+    from mlp_study.reproduce.small_networks import truncated
 
     write_json(path, truncated(run))

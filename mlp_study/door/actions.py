@@ -1,0 +1,158 @@
+"""`sweep`, `train` and `open`: the command line's words, from a notebook or a script."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlp_study.data import arrays
+from mlp_study.door.spelling import Words, quoted, words_of
+from mlp_study.door.study import Study
+from mlp_study.door.trained_run import Run
+from mlp_study.errors import RunsFailed, UserError
+from mlp_study.files import claimed, replaced
+from mlp_study.progress import Listener
+from mlp_study.runs import table
+from mlp_study.runs.run import FAILED, name_of
+from mlp_study.sweeps.checks import check_ready
+from mlp_study.sweeps.sweep import check_all
+from mlp_study.sweeps.words import single_run, study_runs
+
+Data = tuple[Any, ...] | Mapping[str, Any]
+
+
+def sweep(
+    *words: Words,
+    folder: str | Path | None = None,
+    data: Data | None = None,
+    engine: str = "stack",
+    progress: bool = True,
+) -> Study:
+    """Train every combination of the values given; what is complete in `folder` is passed over.
+
+    Each run's last network is saved, unless the words say something else about callbacks or name an experiment.
+
+    Args:
+        words: "optim=sgd,adam" as on the command line, or {"optim.lr": [0.1, 0.01], "model.hidden": [[100], [50, 50]]},
+            where a list holds the values to go through.
+        folder: of the study; default where the command line would put it.
+        data: arrays of your own, (X, y) or (X, y, X_test, y_test) or a mapping of these names; saved in `folder`.
+        engine: "stack", runs of one shape together, or "lightning", one after the other.
+        progress: print how runs end, and a bar on a terminal.
+
+    Raises:
+        UserError: a word is wrong, or the folder is in use or holds other runs; nothing was trained.
+    """
+    from mlp_study.execution.carry_out import carry_out
+    from mlp_study.execution.console import ConsoleListener
+
+    typed = _with_checkpoint(words_of(words, is_sweep=True))
+    given = None if folder is None else Path(folder)
+    checked = _checked_data(typed, data)
+    if checked is not None:
+        home = given if given is not None else study_runs(typed)[0].folder.parent
+        given, typed = home, [*typed, *_saved(checked, home)]
+    runs = study_runs(typed, given)
+    home = runs[0].folder.parent
+    check_all(runs)
+    with claimed(home), ConsoleListener(runs) if progress else _Silent() as listener:
+        results = carry_out(runs, engine, listener)
+        table.write_table(home)
+    failed = [f"{result['name']}: {result['reason']}" for result in results if result["status"] == FAILED]
+    if failed:
+        warnings.warn(f"{len(failed)} of {len(results)} runs failed: {'; '.join(failed)}", stacklevel=2)
+    return Study(home)
+
+
+def train(
+    *words: Words,
+    folder: str | Path | None = None,
+    data: Data | None = None,
+    engine: str = "lightning",
+    progress: bool = True,
+) -> Run:
+    """Train one run; the arguments are those of `sweep`, where in a mapping a list is a value: {"model.hidden": [512]}.
+
+    Raises:
+        UserError: a word is wrong, or the folder is in use or holds another run; nothing was trained.
+        RunsFailed: training was started, and failed.
+    """
+    from mlp_study.execution.carry_out import carry_out
+    from mlp_study.execution.console import ConsoleListener
+
+    said = words_of(words, is_sweep=False)
+    typed = _with_checkpoint(said)
+    given = None if folder is None else Path(folder)
+    checked = _checked_data(typed, data)
+    if checked is not None:
+        given = given if given is not None else single_run(typed).folder
+        typed = [*typed, *_saved(checked, given)]
+    run = replace(single_run(typed, given), name=name_of(said))
+    check_ready(run.config)
+    with ConsoleListener([run], is_verbose=True) if progress else _Silent() as listener:
+        (result,) = carry_out([run], engine, listener)
+    if result["status"] == FAILED:
+        raise RunsFailed(f"the run failed: {result['reason']}; the traceback is in {run.folder / 'train.log'}")
+    return Run(run.config, run.folder, run.overrides, run.name)
+
+
+def open(folder: str | Path) -> Study | Run:
+    """A study or a run that was trained before, here or from the command line.
+
+    Raises:
+        UserError: there is neither in `folder`.
+    """
+    folder = Path(folder)
+    if (folder / "config.yaml").is_file():
+        return Run.read(folder)
+    return Study(folder)
+
+
+class _Silent(Listener):
+    def __enter__(self) -> _Silent:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        pass
+
+
+def _with_checkpoint(words: Sequence[str]) -> list[str]:
+    """Save the network, where the words leave that open: `Run.model` is for nothing otherwise."""
+    if any(word.lstrip("+~").startswith(("callbacks", "experiment=")) for word in words):
+        return list(words)
+    return ["callbacks=checkpoint", "callbacks.checkpoint.save_best=false", *words]
+
+
+def _checked_data(words: Sequence[str], data: Data | None) -> dict[str, np.ndarray] | None:
+    if data is None:
+        return None
+    if any(word.startswith(("data=", "data.file=")) for word in words):
+        raise UserError("data: given as arrays and as a word; expected one of them")
+    names = ("X", "y", "X_test", "y_test")
+    if not isinstance(data, Mapping):
+        if not isinstance(data, tuple) or len(data) not in (2, 4):
+            raise UserError("data: expected (X, y) or (X, y, X_test, y_test)")
+        data = dict(zip(names, data, strict=False))
+    found = {str(name): np.asarray(value) for name, value in data.items()}
+    arrays.check("data", found)
+    return found
+
+
+def _saved(data: dict[str, np.ndarray], folder: Path) -> list[str]:
+    """Write the arrays into `folder`, under a name that follows from their content; returns words that read them."""
+    digest = hashlib.sha256()
+    for name in sorted(data):
+        digest.update(f"{name} {data[name].dtype} {data[name].shape}".encode())
+        digest.update(np.ascontiguousarray(data[name]).tobytes())
+    path = folder / f"data-{digest.hexdigest()[:12]}.npz"
+    if not path.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        with replaced(path) as temporary, temporary.open("wb") as file:
+            np.savez(file, **data)  # type: ignore[arg-type]
+    return ["data=arrays", f"data.file={quoted(str(path))}"]

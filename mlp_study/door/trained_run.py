@@ -1,0 +1,102 @@
+"""A run that was trained: its history, its network, its predictions."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from mlp_study.errors import UserError
+from mlp_study.runs.run import Run as PlainRun
+from mlp_study.runs.run import read_config, read_result
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mlp_study.engines.trained import TrainedRun
+    from mlp_study.nets.mlp import MLP
+
+
+class Run(PlainRun):
+    """A run in its directory. `config`, `folder`, `overrides` and `name` are what it was trained with."""
+
+    @classmethod
+    def read(cls, folder: str | Path) -> Self:
+        """The run in `folder`.
+
+        Raises:
+            UserError: there is none, or its configuration is damaged.
+        """
+        folder = Path(folder)
+        result = read_result(folder) or {}
+        overrides = tuple(map(str, result.get("overrides", ())))
+        return cls(read_config(folder), folder, overrides, str(result.get("name", folder.name)))
+
+    @property
+    def status(self) -> str:
+        """completed, stopped, diverged or failed; unfinished where training has not ended."""
+        return (self.result() or {}).get("status", "unfinished")
+
+    def metrics(self) -> dict[str, float]:
+        """Losses and accuracies at the end, the best of them, and those of the test images; see result.json."""
+        return (self.result() or {}).get("metrics", {})
+
+    def history(self) -> pd.DataFrame:
+        """One row per epoch: history.csv.
+
+        Raises:
+            UserError: there is none.
+        """
+        import pandas as pd
+
+        try:
+            return pd.read_csv(self.folder / "history.csv")
+        except (OSError, ValueError) as error:
+            raise UserError(f"{self.folder / 'history.csv'}: not a readable history ({error})") from None
+
+    def model(self, which: str = "last") -> MLP:
+        """The trained network, scaled inputs to logits, in evaluation mode.
+
+        Args:
+            which: "last", "best" (if it was saved) or "initial", before training.
+
+        Raises:
+            UserError: that network was not saved, or its file is damaged.
+        """
+        return self._trained(which).module.mlp
+
+    def predict(self, images: Any, which: str = "last") -> np.ndarray:
+        """The classes (N,) that the network takes raw `images` (N, pixels) or (N, height, width) for.
+
+        They are scaled as in training.
+        """
+        return self._trained(which).classes[self.outputs(images, which).argmax(1)]
+
+    def outputs(self, images: Any, which: str = "last") -> np.ndarray:
+        """What it makes of raw `images`: (N, classes), probabilities for the cross-entropies."""
+        pixels = np.asarray(images)
+        if pixels.ndim < 2 or pixels.dtype.kind not in "buif":
+            raise UserError(f"images: {pixels.dtype} of shape {pixels.shape}; expected numbers (N, pixels)")
+        return self._trained(which).outputs(pixels.reshape(len(pixels), -1))
+
+    def _trained(self, which: str) -> TrainedRun:
+        if which not in ("last", "best", "initial"):
+            raise UserError(f"which={which!r}: expected last, best or initial")
+        if which not in self._opened:
+            from mlp_study.engines.trained import open_run
+
+            self._opened[which] = open_run(self.folder, which)
+        return self._opened[which]
+
+    @cached_property
+    def _opened(self) -> dict[str, TrainedRun]:
+        return {}
+
+    def __repr__(self) -> str:
+        metrics = self.metrics()
+        shown = "".join(
+            f", {key}={metrics[key]:.4f}" for key in ("val_acc", "test_acc") if metrics.get(key) is not None
+        )
+        return f"Run({self.name!r}, {self.status}{shown}, folder={str(self.folder)!r})"

@@ -1,0 +1,140 @@
+"""One run while it is trained: its module, its judge and what it writes. It fails alone."""
+
+from __future__ import annotations
+
+import contextlib
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from mlp_study.engines import checkpoint
+from mlp_study.engines.datamodule import ImageDataModule
+from mlp_study.engines.judge import Judge
+from mlp_study.engines.lit import LitMLP
+from mlp_study.engines.writer import RunWriter, TestOutcome
+from mlp_study.errors import UserError
+from mlp_study.learning.layer_statistics import Histogram
+from mlp_study.nets.summary import summary
+from mlp_study.progress import Listener
+from mlp_study.runs.run import FAILED, Run, outcome_line
+
+
+class Attempt:
+    """At a run. Engines call `epoch` until it says that the run has ended, and then `finish`.
+
+    What goes wrong inside one of its own methods is this run's own failure: it is recorded, with how far the run came,
+    and the attempt has ended. Others that train beside it go on.
+
+    Attributes:
+        status: how the run has ended; "" while it goes on.
+        result: what result.json holds, once all is over.
+        module: the network, after `begin`.
+    """
+
+    module: LitMLP
+
+    def __init__(self, run: Run, listener: Listener) -> None:
+        self.run, self.listener = run, listener
+        self.writer, self.judge = RunWriter(run), Judge(run.config)
+        self.status, self.reason = "", ""
+        self.result: dict[str, Any] | None = None
+        self.train_seconds = 0.0
+        self.num_images = 0
+
+    def begin(self, data: ImageDataModule) -> None:
+        """Initialize the network and write what is known before training."""
+        with self._alone():
+            self.module = LitMLP.of(self.run.config, data.train[0].shape[1], len(data.classes))
+            self.writer.begin(self.module.mlp, data)
+            self._say(summary(self.module.mlp))
+            num_val = 0 if data.val is None else len(data.val[0])
+            self._say(
+                f"training on {len(data.train[0]):,} images, validating on {num_val:,}, on {self.writer.record.device}"
+            )
+
+    def epoch(
+        self,
+        row: Mapping[str, float],
+        histograms: Mapping[str, Histogram | None],
+        first_loss: float,
+        network: Callable[[], dict[str, Any]],
+    ) -> None:
+        """Record an epoch, judge it and save the network if it is to be saved.
+
+        Args:
+            row: a row of history.csv.
+            histograms: by TensorBoard tag; empty if `writer.wants_histograms` is false.
+            first_loss: of the first mini-batch of the run.
+            network: makes the content of a checkpoint, see `mlp_study.engines.checkpoint`.
+        """
+        with self._alone():
+            number = self.writer.epoch(row, histograms)
+            self._say(epoch_line(row, number, self.judge.max_epochs))
+            self.listener.epoch(self.run.name, dict(row))
+            status, reason, is_best = self.judge.epoch(row, number, first_loss)
+            if is_best:
+                checkpoint.save(self.run.folder / "checkpoints" / "best.ckpt", network())
+            asked = self.run.config.callbacks.checkpoint
+            if status and asked is not None and asked.save_last:
+                checkpoint.save(self.run.folder / "checkpoints" / "last.ckpt", network())
+            self.status, self.reason = status, reason
+
+    def finish(self, test: TestOutcome | None, data: ImageDataModule, seconds: float | None = None) -> None:
+        """Record the end. `seconds` it took, if not all since it began; `test` is None for a run that diverged."""
+        with self._alone():
+            result = self.writer.finish(
+                self.status, self.reason, test, data, self.train_seconds, self.num_images, seconds
+            )
+            self._say(outcome_line(result))
+            self.writer.record.write(result)
+            self._over(result)
+
+    def fail(self, error: Exception, is_held: bool = True) -> None:
+        """Record a failure, as far as the directory can still be written; not at all if it is not held for us."""
+        said = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+        self.status, self.reason = FAILED, (said.strip().splitlines() or [""])[0]
+        record = self.writer.record
+        result = record.finish(FAILED, self.reason, {}, self.train_seconds, self.num_images)
+        self.close()
+        if is_held:
+            with contextlib.suppress(OSError):
+                record.log("".join(traceback.format_exception(error)))
+                record.log(outcome_line(result))
+            with contextlib.suppress(OSError):
+                record.write(result)
+        self._over(result)
+
+    def abandon(self) -> None:
+        """Leave it as it is, to be tried again."""
+        self.listener.advanced(-len(self.writer.record.history), 0)
+
+    def close(self) -> None:
+        """Let go of its files."""
+        with contextlib.suppress(OSError):
+            self.writer.close()
+
+    def _over(self, result: dict[str, Any]) -> None:
+        self.result = result
+        # What it will not train on any more counts as done.
+        self.listener.advanced(self.judge.max_epochs - len(self.writer.record.history), 0)
+        self.listener.ended(self.run.name, result)
+
+    def _say(self, text: str) -> None:
+        self.writer.record.log(text)
+        self.listener.said(self.run.name, text)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            self.fail(error)
+
+
+def epoch_line(row: Mapping[str, float], epoch: int, max_epochs: int) -> str:
+    """One epoch as Keras prints it."""
+    shown = ("train_loss", "train_acc", "val_loss", "val_acc")
+    return f"epoch {epoch:>{len(str(max_epochs))}}/{max_epochs}  " + "  ".join(
+        f"{key} {row[key]:.4f}" for key in shown if key in row
+    )

@@ -1,0 +1,198 @@
+"""TensorBoard: a run's event file, its row in the HParams tab, its graph and its most telling mistakes.
+
+Written through TensorBoard's own record writer, synchronously: a stack of hundreds of runs needs no thread per run, and
+a file is complete the moment the run is.
+"""
+
+from __future__ import annotations
+
+import io
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.graph_pb2 import GraphDef
+from tensorboard.compat.proto.node_def_pb2 import NodeDef
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
+from tensorboard.summary.writer.record_writer import RecordWriter
+from torch.utils.tensorboard.summary import histogram_raw, hparams, scalar
+
+from mlp_study.config import Config
+from mlp_study.learning.layer_statistics import Histogram
+from mlp_study.nets.mlp import MLP
+
+# Shown for every run in the HParams tab, in this order.
+METRICS = ("best/val_acc", "best/val_loss", "test_acc", "test_loss", "val_acc", "val_loss", "train_acc", "train_loss")
+
+
+class EventFile:
+    """One run's TensorBoard events. The x-axis of everything is the epoch."""
+
+    def __init__(self, folder: Path) -> None:
+        path = folder / f"events.out.tfevents.{time.time():.6f}.{socket.gethostname()}"
+        self._writer = RecordWriter(path.open("wb"))
+        self._write(Event(wall_time=time.time(), file_version="brain.Event:2"))
+
+    def _write(self, event: Event) -> None:
+        self._writer.write(event.SerializeToString())
+
+    def _summary(self, summary: Summary, step: int) -> None:
+        self._write(Event(wall_time=time.time(), step=step, summary=summary))
+
+    def scalars(self, values: Mapping[str, float], epoch: int) -> None:
+        """One point on each curve."""
+        summary = Summary()
+        for tag, value in values.items():
+            summary.MergeFrom(scalar(tag, value))
+        self._summary(summary, epoch)
+
+    def histograms(self, values: Mapping[str, Histogram | None], epoch: int) -> None:
+        """One histogram for each tag; None is passed over."""
+        summary = Summary()
+        for tag, h in values.items():
+            if h is not None:
+                high = h.high if h.high > h.low else h.low + 1e-12
+                limits = np.linspace(h.low, high, len(h.counts) + 1)[1:].tolist()
+                summary.MergeFrom(histogram_raw(tag, h.low, h.high, h.num, h.total, h.total_squares, limits, h.counts))
+        self._summary(summary, epoch)
+
+    def image(self, tag: str, picture: Image.Image, epoch: int) -> None:
+        """A picture."""
+        content = io.BytesIO()
+        picture.save(content, format="PNG", compress_level=1)
+        image = Summary.Image(
+            height=picture.height, width=picture.width, colorspace=3, encoded_image_string=content.getvalue()
+        )
+        self._summary(Summary(value=[Summary.Value(tag=tag, image=image)]), epoch)
+
+    def graph(self, mlp: MLP) -> None:
+        """The network's graph."""
+        self._write(Event(wall_time=time.time(), graph_def=network_graph(mlp).SerializeToString()))
+
+    def hparams(self, config: Config, overrides: Sequence[str]) -> None:
+        """This run's row in the HParams tab; the values of the metrics are the scalars of the same names.
+
+        TensorBoard takes the columns from whichever run it reads first, so every run of a grid announces the same
+        ones, also those that it has no value for.
+        """
+        columns, _, _ = hparams(hparam_columns(overrides), dict.fromkeys(METRICS, 0.0))
+        _, start, end = hparams(hparam_values(config, overrides), {})
+        for summary in (columns, start, end):
+            self._summary(summary, 0)
+
+    def close(self) -> None:
+        """Flush and close."""
+        self._writer.close()
+
+    def flush(self) -> None:
+        """Hand everything written so far to the system."""
+        self._writer.flush()
+
+
+# Always columns of the HParams tab, which opens with the first five in the order of the alphabet. init.std tells the
+# small from the large normal initializer.
+ALWAYS_SHOWN = ("init.name", "init.std", "model.hidden", "optim.lr", "optim.name", "seed")
+# What a choice of a whole group is called.
+_GROUP_COLUMN = {group: f"{group}.name" for group in ("init", "bias_init", "optim", "schedule")} | {
+    "data": "data.source"
+}
+_TEXTS = {
+    "name", "loss", "activation", "output_activation", "source", "dataset", "scaling", "split", "precision", "mode",
+    "distribution", "hidden", "names", "gradient_clip_algorithm", "accelerator", "root", "file", "train_csv",
+    "test_csv",
+    "validate_on", "monitor",
+}  # fmt: skip
+
+
+def hparam_columns(overrides: Sequence[str]) -> dict[str, str | float]:
+    """The columns that a run announces, each with a stand-in of its type: number or text.
+
+    They depend on which settings are overridden and not on their values, so all runs of a grid announce the same.
+    """
+    keys = [override.lstrip("+").split("=", 1)[0] for override in overrides]
+    touched = [_GROUP_COLUMN.get(key, key) for key in keys]
+    shown = [*ALWAYS_SHOWN, *(key for key in touched if key.split(".")[0] in _SHOWN_SECTIONS and "/" not in key)]
+    return {key: "" if _is_text(key) else 0.0 for key in dict.fromkeys(shown) if "." in key or key in ("seed", "loss")}
+
+
+_SHOWN_SECTIONS = {"seed", "loss", "model", "init", "bias_init", "optim", "schedule", "data", "trainer", "callbacks"}
+
+
+def hparam_values(config: Config, overrides: Sequence[str]) -> dict[str, str | float]:
+    """This run's settings under the names of `hparam_columns`; what it does not have is left out.
+
+    One text among numbers would turn a whole column into text, which does not sort: lists of rates, one per layer,
+    show their mean.
+    """
+    shown: dict[str, str | float] = {}
+    for key in hparam_columns(overrides):
+        value: Any = config.as_dict()
+        for part in key.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        if value is None or isinstance(value, dict):
+            continue
+        if _is_text(key):
+            shown[key] = "-".join(map(str, value)) if isinstance(value, list) else str(value)
+        else:
+            shown[key] = float(np.mean(value)) if not isinstance(value, list) or value else 0.0
+    return shown
+
+
+def _is_text(key: str) -> bool:
+    return key.split(".")[-1] in _TEXTS
+
+
+def network_graph(mlp: MLP) -> GraphDef:
+    """The network as TensorBoard draws it: a node a layer, its weights beside it, in the order of the data."""
+    nodes = [_node("input", "Placeholder", [], (None, mlp.in_size))]
+    for name, layer in zip(mlp.names, mlp.layers, strict=True):
+        weights = [
+            _node(f"{name}/{key}", "Variable", [], tuple(value.shape)) for key, value in layer.named_parameters()
+        ]
+        inputs = [nodes[-1].name, *(node.name for node in weights)]
+        activation = getattr(layer, "activation", None)
+        operation = type(layer).__name__ + (f" ({activation})" if activation else "")
+        nodes += [*weights, _node(f"{name}/output", operation, inputs, (None, getattr(layer, "out_features", None)))]
+    return GraphDef(node=nodes)
+
+
+def _node(name: str, operation: str, inputs: list[str], shape: tuple[int | None, ...]) -> NodeDef:
+    known = TensorShapeProto(dim=[TensorShapeProto.Dim(size=-1 if size is None else size) for size in shape])
+    node = NodeDef(name=name, op=operation, input=inputs)
+    node.attr["_output_shapes"].list.shape.append(known)
+    return node
+
+
+def mistakes_picture(
+    images: np.ndarray, image_shape: tuple[int, int], predicted: np.ndarray, labels: np.ndarray
+) -> Image.Image:
+    """Digits that were taken for another, each under "true > predicted".
+
+    images: (N, pixels), as they were before scaling; predicted, labels: (N,), numbers or texts; ten in a row.
+    """
+    tile, caption, num_columns = 56, 14, 10
+    num_rows = max(1, -(-len(images) // num_columns))
+    picture = Image.new("RGB", (num_columns * tile, num_rows * (tile + caption)), "white")
+    draw = ImageDraw.Draw(picture)
+    if not len(images):
+        draw.text((4, 2), "nothing was misclassified", fill="black")
+    for i, (pixels, guess, label) in enumerate(zip(images, predicted, labels, strict=True)):
+        x, y = i % num_columns * tile, i // num_columns * (tile + caption)
+        scaled = grey(pixels).reshape(image_shape)
+        picture.paste(
+            Image.fromarray(scaled).resize((tile - 2, tile - 2), Image.Resampling.NEAREST), (x + 1, y + caption)
+        )
+        draw.text((x + 10, y + 1), f"{label} > {guess}", fill="black")
+    return picture
+
+
+def grey(pixels: np.ndarray) -> np.ndarray:
+    """Numbers of any range as uint8: zero, or the least where that is below, is black, the largest white."""
+    low, high = min(0.0, float(pixels.min(initial=0))), float(pixels.max(initial=0))
+    return (255.0 * (pixels - low) / ((high - low) or 1.0)).astype(np.uint8)

@@ -1,0 +1,122 @@
+"""Train one run with the Lightning Trainer: the plain path, and the oracle for the stack."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback
+
+from mlp_study.engines import checkpoint
+from mlp_study.engines.attempt import Attempt
+from mlp_study.engines.datamodule import ImageDataModule
+from mlp_study.engines.device import flops_per_step, use_threads
+from mlp_study.engines.lit import LitMLP
+from mlp_study.engines.quiet import quiet_lightning
+from mlp_study.engines.writer import TestOutcome
+from mlp_study.learning.layer_statistics import layer_histograms, layer_statistics
+from mlp_study.progress import Listener
+from mlp_study.runs.run import DIVERGED
+
+
+def train(attempts: Sequence[Attempt], data: ImageDataModule, listener: Listener) -> None:
+    """Train each attempt until it has ended and finish it.
+
+    Args:
+        attempts: begun.
+        data: their images, set up, on the device that trains.
+        listener: told of every block of mini-batches.
+    """
+    for attempt in attempts:
+        _train(attempt, data, listener)
+
+
+def _train(attempt: Attempt, data: ImageDataModule, listener: Listener) -> None:
+    settings, module = attempt.run.config.trainer, attempt.module
+    use_threads(flops_per_step(module.mlp, data.data.batch_size))
+    with quiet_lightning():
+        trainer = L.Trainer(
+            accelerator=data.device.type,
+            devices=1 if data.device.type == "cpu" else [data.device.index],
+            precision=settings.precision,  # type: ignore[arg-type]
+            max_epochs=settings.max_epochs,
+            deterministic=settings.deterministic,
+            callbacks=[Recorder(attempt, data, listener)],
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+        )
+        try:
+            trainer.fit(module, datamodule=data)
+        except SystemExit:  # Lightning's own end of a Ctrl-C, with an exit code that says nothing of it
+            raise KeyboardInterrupt from None
+        if attempt.result is not None:  # it failed on the way
+            return
+        test = None
+        if attempt.status != DIVERGED and data.test is not None:
+            trainer.test(module, datamodule=data, verbose=False)
+            found = module.evaluated["test"]
+            test = TestOutcome(float(found.loss), float(found.acc), found.predicted.cpu().numpy())
+    attempt.finish(test, data)
+
+
+class Recorder(Callback):
+    """Hands every epoch to the attempt and ends training with it."""
+
+    def __init__(self, attempt: Attempt, data: ImageDataModule, listener: Listener) -> None:
+        self.attempt, self.data, self.listener = attempt, data, listener
+        self._started = 0.0
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Start the clock."""
+        self._started = time.perf_counter()
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Tell of the progress. Nothing here reads a number from the device."""
+        self.attempt.num_images += len(batch[0])
+        self.listener.advanced(1 / trainer.num_training_batches, len(batch[0]))
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Record the epoch. Lightning calls this after validation."""
+        assert isinstance(pl_module, LitMLP)
+        row: dict[str, float] = {
+            "lr": float(pl_module.lr_used),
+            "train_loss": float(pl_module.train_loss.compute()),
+            "train_acc": float(pl_module.train_acc.compute()),
+        }
+        if "val" in pl_module.evaluated:
+            found = pl_module.evaluated["val"]
+            row |= {"val_loss": float(found.loss), "val_acc": float(found.acc)}
+        self.attempt.train_seconds += time.perf_counter() - self._started
+        states = pl_module.layer_states()
+        row.update({key: float(value) for key, value in layer_statistics(states).items()})
+        tags = layer_histograms(states) if self.attempt.writer.wants_histograms else {}
+        assert pl_module.first_loss is not None
+        self.attempt.epoch(
+            row,
+            {tag: members[0] for tag, members in tags.items()},
+            float(pl_module.first_loss),
+            lambda: self._network(trainer, pl_module),
+        )
+        if self.attempt.status:
+            trainer.should_stop = True
+
+    def _network(self, trainer: L.Trainer, module: LitMLP) -> dict[str, Any]:
+        """The content of a checkpoint."""
+        optimizer, scheduler = module.optimizers(use_pl_optimizer=False), module.lr_schedulers()
+        assert isinstance(optimizer, torch.optim.Optimizer)
+        return checkpoint.content(
+            module,
+            optimizer.state_dict(),
+            None if scheduler is None else scheduler.state_dict(),  # type: ignore[union-attr]
+            trainer.current_epoch + 1,
+            int(trainer.num_training_batches),
+            self.data.state_dict(),
+        )

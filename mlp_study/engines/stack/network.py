@@ -1,0 +1,293 @@
+"""M plain MLPs of one shape as one network: every layer has a leading member axis.
+
+Shapes: M members, B samples, `units` of a layer. Activations are (M, units, B), units first: then every product is one
+`bmm` over the members, each as fast as it can be, and layer one reads a batch that several members share without a
+copy. A member's numbers depend neither on how many others there are nor on its place among them: one big product over
+all members (torch's `linear`) would be as fast, and would sum in another order for another M.
+
+The products and their gradients are written out, into tensors that stay (a fresh gradient each step would cost as much
+memory traffic as the product). What stands between two products is computed by the functions that the plain MLP uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mlp_study.nets.layers import ACTIVATIONS, Dense, Dropout
+from mlp_study.nets.mlp import MLP
+
+# The gradient behind an activation from that in front of it, g, its input z and its output a: (M, units, B) each. Those
+# that are missing here, and batch normalization, are left to autograd, which costs a tenth of a small step.
+SLOPES: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
+    "tanh": lambda g, z, a: torch.ops.aten.tanh_backward(g, a),
+    "sigmoid": lambda g, z, a: torch.ops.aten.sigmoid_backward(g, a),
+    "relu": lambda g, z, a: torch.ops.aten.threshold_backward(g, a, 0),
+    "linear": lambda g, z, a: g,
+}
+
+
+def _of(tensor: Any, members: slice | None) -> Any:
+    """A slice costs as much as a small product: only where there is something to cut."""
+    return tensor if members is None or tensor is None else tensor[members]
+
+
+class StackedDense:
+    """The dense layers of all members: W (M, out, in), b (M, out, 1) or None, and their gradients."""
+
+    def __init__(self, layers: Sequence[Dense]) -> None:
+        self.activation = layers[0].activation
+        self.weight = torch.stack([layer.weight.detach() for layer in layers])
+        self.bias = (
+            torch.stack([layer.bias.detach()[:, None] for layer in layers]) if layers[0].bias is not None else None
+        )
+        self.allocate_gradients()
+
+    def allocate_gradients(self) -> None:
+        """Gradients of the shape of the parameters; every backward pass overwrites them."""
+        self.weight_grad = torch.zeros_like(self.weight)
+        self.bias_grad = torch.zeros_like(self.bias) if self.bias is not None else None
+
+    def forward(self, members: slice | None, x: Tensor) -> Tensor:
+        """W x + b for some members, None for all: (m, in, B) -> (m, out, B)."""
+        weight, bias = _of(self.weight, members), _of(self.bias, members)
+        return torch.bmm(weight, x) if bias is None else torch.baddbmm(bias, weight, x)
+
+    def backward_weight(self, members: slice | None, grad: Tensor, x: Tensor) -> None:
+        """Gradients from those of the output, (m, out, B), and the input, (m, in, B)."""
+        torch.bmm(grad, x.mT, out=_of(self.weight_grad, members))
+        if self.bias_grad is not None:
+            torch.sum(grad, 2, keepdim=True, out=_of(self.bias_grad, members))
+
+    def backward_input(self, grad: Tensor) -> Tensor:
+        """Gradient of the input, (M, in, B)."""
+        return torch.bmm(self.weight.mT, grad)
+
+
+class StackedBatchNorm:
+    """The batch normalizations of all members behind one layer: (M, units) parameters and running statistics."""
+
+    def __init__(self, layers: Sequence[nn.BatchNorm1d]) -> None:
+        self.eps, self.momentum = layers[0].eps, layers[0].momentum
+        self.weight = torch.stack([layer.weight.detach() for layer in layers])
+        self.bias = torch.stack([layer.bias.detach() for layer in layers])
+        self.mean = torch.stack([layer.running_mean for layer in layers])  # type: ignore[misc]
+        self.var = torch.stack([layer.running_var for layer in layers])  # type: ignore[misc]
+        self.num_batches = int(layers[0].num_batches_tracked)  # type: ignore[arg-type]
+        self.allocate_gradients()
+
+    def allocate_gradients(self) -> None:
+        """Gradients of the shape of the parameters."""
+        self.weight_grad, self.bias_grad = torch.zeros_like(self.weight), torch.zeros_like(self.bias)
+
+    def __call__(self, x: Tensor, weight: Tensor, bias: Tensor, training: bool) -> Tensor:
+        """Normalize (M, units, B) over B: members and units are but channels to torch."""
+        if training:
+            self.num_batches += 1
+        channels = x.reshape(1, -1, x.shape[-1])
+        mean, var = self.mean.view(-1), self.var.view(-1)
+        normalized = F.batch_norm(
+            channels, mean, var, weight.flatten(), bias.flatten(), training, self.momentum or 0.0, self.eps
+        )
+        return normalized.view(x.shape)
+
+
+class StackedDropout:
+    """Dropout with each member's own rate and its own masks: those it would draw alone, in the same order."""
+
+    def __init__(self, rates: Sequence[float], dtype: torch.dtype, device: torch.device) -> None:
+        self.rates = list(rates)
+        self.keep_rate = torch.tensor([1 - rate for rate in rates], dtype=dtype, device=device)[:, None, None]
+
+    def masks(self, x: Tensor, members: Sequence[MLP]) -> Tensor:
+        """Ones and zeros for x, (M, units, B)."""
+        keep = torch.ones(x.shape[0], x.shape[2], x.shape[1], dtype=x.dtype, device=x.device)  # as a run alone draws
+        for mask, rate, member in zip(keep, self.rates, members, strict=True):
+            if rate > 0:
+                mask.bernoulli_(1 - rate, generator=member.dropout_generator(x.device))
+        return keep.mT
+
+
+class StackedMLP:
+    """M plain MLPs of one shape, trained as one.
+
+    Args:
+        members: the plain networks, on one device; their weights are copied, and `member` copies them back.
+        groups: how the members share batches: consecutive slices that together cover them.
+    """
+
+    def __init__(self, members: Sequence[MLP], groups: Sequence[slice]) -> None:
+        self.members, self.groups = list(members), list(groups)
+        first = members[0]
+        self.dense_names = list(first.dense)
+        self.dense = [StackedDense([m.dense[name] for m in members]) for name in self.dense_names]
+        weight = self.dense[0].weight
+        self.batch_norm: list[StackedBatchNorm | None] = []
+        for i in range(len(self.dense) - 1):
+            found = [_layer(m, f"batch_norm_{i + 1}") for m in members]
+            self.batch_norm.append(StackedBatchNorm(found) if found[0] is not None else None)  # type: ignore[arg-type]
+        self._dtype, self._device = weight.dtype, weight.device
+        self._find_dropout()
+
+    def _find_dropout(self) -> None:
+        """Dropout layers, wherever any member has one. A member without one at that place has rate 0."""
+
+        def stacked(name: str) -> StackedDropout | None:
+            layers = [_layer(m, name) for m in self.members]
+            rates = [layer.rate if isinstance(layer, Dropout) else 0.0 for layer in layers]
+            return StackedDropout(rates, self._dtype, self._device) if any(rates) else None
+
+        self.input_dropout = stacked("input_dropout")
+        self.dropout = [stacked(f"dropout_{i + 1}") for i in range(len(self.dense) - 1)]
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def forward(self, batches: Sequence[Tensor], training: bool) -> Tensor:
+        """Logits (M, classes, B) for one batch (B, pixels) per group; while training, keeps what `backward` needs.
+
+        The gradients are ours: call this, like `backward`, under `torch.no_grad()`.
+        """
+        self._inputs = self._first_inputs(batches, training)
+        self._blocks: list[tuple[tuple[Tensor, ...], Tensor | None]] = []
+        z = self._first_product(self._inputs)
+        for i, dense in enumerate(self.dense[1:]):
+            a = self._between(i, z, training)
+            self._inputs.append((None, a))
+            z = dense.forward(None, a)
+        return z
+
+    def _first_product(self, inputs: Sequence[tuple[slice | None, Tensor]]) -> Tensor:
+        parts = [self.dense[0].forward(members, x) for members, x in inputs]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    def _first_inputs(self, batches: Sequence[Tensor], training: bool) -> list[tuple[slice | None, Tensor]]:
+        """Layer one's input for each group, (members of the group, pixels, B), without a copy if it can be."""
+        shared = [x.mT.expand(g.stop - g.start, -1, -1) for g, x in zip(self.groups, batches, strict=True)]
+        if self.input_dropout is None or not training:
+            return [(None, shared[0])] if len(shared) == 1 else list(zip(self.groups, shared, strict=True))
+        x = torch.cat(shared)
+        return [(None, x * self.input_dropout.masks(x, self.members) / self.input_dropout.keep_rate)]
+
+    def _between(self, i: int, z: Tensor, training: bool) -> Tensor:
+        """What stands between products i and i + 1: activation, batch normalization, dropout."""
+        activation, norm, dropout = self.dense[i].activation, self.batch_norm[i], self.dropout[i]
+        if norm is None and (activation in SLOPES or not training):
+            a = ACTIVATIONS[activation](z)
+            inside: tuple[Tensor, ...] = (z, a)
+        else:
+            with torch.set_grad_enabled(training):
+                leaves = [z, *([norm.weight, norm.bias] if norm else [])]
+                leaves = [leaf.detach().requires_grad_(training) for leaf in leaves]
+                a = ACTIVATIONS[activation](leaves[0])
+                if norm is not None:
+                    a = norm(a, leaves[1], leaves[2], training)
+            inside = (a, *leaves)
+            a = a.detach()
+        keep = None
+        if dropout is not None and training:
+            keep = dropout.masks(a, self.members)
+            a = a * keep / dropout.keep_rate
+        if training:
+            self._blocks.append((inside, keep))
+        return a
+
+    def _between_backward(self, i: int, grad: Tensor) -> Tensor:
+        """The gradient of z from that of the output of `_between`."""
+        activation, norm, dropout = self.dense[i].activation, self.batch_norm[i], self.dropout[i]
+        inside, keep = self._blocks[i]
+        if keep is not None and dropout is not None:
+            grad = grad * keep / dropout.keep_rate
+        if norm is None and activation in SLOPES:
+            z, a = inside
+            return SLOPES[activation](grad, z, a)
+        grads = torch.autograd.grad(inside[0], inside[1:], grad)
+        if norm is not None:
+            norm.weight_grad.copy_(grads[1])
+            norm.bias_grad.copy_(grads[2])
+        return grads[0]
+
+    def backward(self, grad: Tensor) -> None:
+        """Fill all gradients from that of the logits, (M, classes, B)."""
+        num_first = len(self._inputs) - (len(self.dense) - 1)
+        for i in reversed(range(1, len(self.dense))):
+            members, x = self._inputs[num_first + i - 1]
+            self.dense[i].backward_weight(members, grad, x)
+            grad = self._between_backward(i - 1, self.dense[i].backward_input(grad))
+        for members, x in self._inputs[:num_first]:
+            self.dense[0].backward_weight(members, _of(grad, members), x)
+
+    @torch.no_grad()
+    def activations(self, batches: Sequence[Tensor]) -> list[Tensor]:
+        """What each dense layer hands on, (M, units, B) each, in evaluation mode; the last are the logits."""
+        z = self._first_product(self._first_inputs(batches, False))
+        outputs = []
+        for i, dense in enumerate(self.dense[1:]):
+            outputs.append(ACTIVATIONS[self.dense[i].activation](z))
+            z = dense.forward(None, self._between(i, z, False))
+        return [*outputs, z]
+
+    def parameters(self) -> list[tuple[Tensor, Tensor]]:
+        """Every stacked parameter with its gradient, in the order of a plain MLP's parameters."""
+        pairs = []
+        for i, dense in enumerate(self.dense):
+            pairs.append((dense.weight, dense.weight_grad))
+            if dense.bias is not None and dense.bias_grad is not None:
+                pairs.append((dense.bias, dense.bias_grad))
+            norm = self.batch_norm[i] if i < len(self.batch_norm) else None
+            if norm is not None:
+                pairs += [(norm.weight, norm.weight_grad), (norm.bias, norm.bias_grad)]
+        return pairs
+
+    def member_parameters(self, m: int) -> list[tuple[Tensor, Tensor]]:
+        """Views of one member's parameters and gradients, shaped as in the plain MLP."""
+        shapes = [parameter.shape for parameter in self.members[m].parameters()]
+        return [(p[m].view(s), g[m].view(s)) for (p, g), s in zip(self.parameters(), shapes, strict=True)]
+
+    @torch.no_grad()
+    def member(self, m: int) -> MLP:
+        """Member `m` as the plain MLP it came from, with its present weights and running statistics."""
+        plain = self.members[m]
+        for ours, (stacked, _) in zip(plain.parameters(), self.member_parameters(m), strict=True):
+            ours.copy_(stacked)
+        for i, norm in enumerate(self.batch_norm):
+            if norm is not None:
+                layer = _layer(plain, f"batch_norm_{i + 1}")
+                assert isinstance(layer, nn.BatchNorm1d)
+                layer.load_state_dict(
+                    {
+                        "weight": norm.weight[m],
+                        "bias": norm.bias[m],
+                        "running_mean": norm.mean[m],
+                        "running_var": norm.var[m],
+                        "num_batches_tracked": torch.tensor(norm.num_batches),
+                    }
+                )
+        return plain
+
+    def keep(self, members: Sequence[int]) -> None:
+        """Let all other members go; those kept stay in their order, and their numbers stay what they are."""
+        sizes = [len([m for m in members if g.start <= m < g.stop]) for g in self.groups]
+        stops = [sum(sizes[: i + 1]) for i in range(len(sizes))]
+        self.groups = [slice(stop - size, stop) for stop, size in zip(stops, sizes, strict=True) if size]
+        self.members = [self.members[m] for m in members]
+        index = torch.tensor(list(members), device=self._device)
+        for dense in self.dense:
+            dense.weight = dense.weight[index]
+            dense.bias = dense.bias[index] if dense.bias is not None else None
+            dense.allocate_gradients()
+        for norm in self.batch_norm:
+            if norm is not None:
+                norm.weight, norm.bias, norm.mean, norm.var = (
+                    tensor[index] for tensor in (norm.weight, norm.bias, norm.mean, norm.var)
+                )
+                norm.allocate_gradients()
+        self._find_dropout()
+
+
+def _layer(mlp: MLP, name: str) -> nn.Module | None:
+    return mlp.layers[mlp.names.index(name)] if name in mlp.names else None

@@ -1,0 +1,213 @@
+"""Train a stack: epochs over all members at once, and for each member the record that a run alone would leave."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mlp_study.engines import checkpoint
+from mlp_study.engines.attempt import Attempt
+from mlp_study.engines.datamodule import Batches, ImageDataModule
+from mlp_study.engines.device import flops_per_step, use_threads
+from mlp_study.engines.stack.grouping import EVAL_ROWS
+from mlp_study.engines.stack.network import StackedMLP
+from mlp_study.engines.stack.updates import Updates
+from mlp_study.engines.writer import TestOutcome
+from mlp_study.learning.evaluation import Evaluation, evaluate
+from mlp_study.learning.layer_statistics import LayerState, layer_histograms, layer_statistics
+from mlp_study.learning.losses import losses_and_gradient, sample_losses
+from mlp_study.progress import Listener
+from mlp_study.runs.run import DIVERGED, FAILED
+from mlp_study.seeds import streams
+
+
+def train(attempts: Sequence[Attempt], data: ImageDataModule, listener: Listener) -> None:
+    """Train the attempts together until each has ended, and finish it.
+
+    Args:
+        attempts: begun; those of one seed side by side, see `mlp_study.engines.stack.grouping`.
+        data: their images, set up, on the device that trains.
+        listener: told of every block of mini-batches.
+    """
+    first = attempts[0]
+    # What the Lightning Trainer does for a run alone; cuBLAS asks for the variable.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(first.run.config.trainer.deterministic)
+    use_threads(len(attempts) * flops_per_step(first.module.mlp, data.data.batch_size))
+    StackTrainer(attempts, data, listener).fit()
+
+
+class StackTrainer:
+    """Trains attempts that share all settings which `mlp_study.engines.stack.grouping` does not leave to each.
+
+    Args:
+        members: begun attempts, those of one seed side by side.
+        data: the images, set up.
+        listener: told of the images that every member has seen.
+    """
+
+    def __init__(self, members: Sequence[Attempt], data: ImageDataModule, listener: Listener) -> None:
+        self.members, self.data, self.listener = list(members), data, listener
+        configs = [member.run.config for member in members]
+        self.loss, self.output_activation = configs[0].loss, configs[0].model.output_activation
+        self.max_epochs, self.batch_size = configs[0].trainer.max_epochs, configs[0].data.batch_size
+        plain = [member.module.mlp.to(data.device, data.dtype) for member in members]
+        self.network = StackedMLP(plain, _runs_of_equal([config.seed for config in configs]))
+        self.updates = Updates(self.network, configs, data.num_batches)
+        seeds = dict.fromkeys(config.seed for config in configs)
+        steps = max(1, data.steps_per_execution // len(seeds))  # several orders of batches fill the memory of one
+        self.batches = {seed: self._batches(seed, steps) for seed in seeds}
+        self.first_losses: Tensor | None = None
+        self.num_images = data.train_batches(0).num_images  # in an epoch
+
+    def _batches(self, seed: int, steps_per_execution: int) -> Batches:
+        batches = self.data.train_batches(streams(seed).order)
+        batches.rows = self.batch_size * steps_per_execution
+        return batches
+
+    def fit(self) -> None:
+        """Train until every member has ended; each is recorded at its own epoch and leaves the computation."""
+        for epoch in range(self.max_epochs):
+            started = time.perf_counter()
+            losses, hits, last = self.train_epoch()
+            rows = self._rows(losses, hits)
+            share = (time.perf_counter() - started) / len(self.members)
+            for member in self.members:
+                member.train_seconds += share
+                member.num_images += self.num_images
+            self._record(rows, last, epoch)
+            self._let_go()
+            if not self.members:
+                return
+
+    @torch.no_grad()
+    def train_epoch(self) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """One pass over the images: sums of losses and of hits, (M,), and the last batch of each group."""
+        device, num = self.data.device, len(self.members)
+        losses = torch.zeros(num, dtype=torch.float64, device=device)
+        hits = torch.zeros(num, dtype=torch.int64, device=device)
+        sizes = [g.stop - g.start for g in self.network.groups]
+        xs: list[Tensor] = []
+        # Nothing in this loop asks the device for a number.
+        for blocks in zip(*self.batches.values(), strict=True):
+            images = [block[0].split(self.batch_size) for block in blocks]
+            labels = [block[1].split(self.batch_size) for block in blocks]
+            all_losses, all_logits, all_labels = [], [], []
+            for step in range(len(images[0])):
+                xs = [image[step] for image in images]
+                ys = [group[step].expand(n, -1) for group, n in zip(labels, sizes, strict=True)]
+                y = ys[0] if len(ys) == 1 else torch.cat(ys)  # (M, B)
+                logits = self.network.forward(xs, training=True)  # (M, classes, B)
+                mean, gradient = losses_and_gradient(self.loss, logits, y, self.output_activation)  # (M,)
+                self.network.backward(gradient)
+                penalties = self.updates.penalties(self.network)
+                self.updates.step(self.network)
+                all_losses.append(mean if penalties is None else mean + penalties)
+                all_logits.append(logits)
+                all_labels.append(y)
+            if self.first_losses is None:
+                self.first_losses = all_losses[0]
+            # The running means, once for all mini-batches: a tenth of the time of a step otherwise.
+            counts = torch.tensor([y.shape[1] for y in all_labels], dtype=torch.float64, device=device)
+            losses += counts @ torch.stack(all_losses).double()
+            hits += (torch.cat(all_logits, 2).mT.contiguous().argmax(2) == torch.cat(all_labels, 1)).sum(1)
+            num_images = len(blocks[0][0])
+            self.listener.advanced(num * num_images / self.num_images, num * num_images)
+        return losses, hits, xs
+
+    def _rows(self, losses: Tensor, hits: Tensor) -> list[dict[str, float]]:
+        """The epoch's numbers of each member, validation included."""
+        count = self.num_images
+        columns = {
+            "lr": self.updates.rates,
+            "train_loss": (losses / count).tolist(),
+            "train_acc": [h / count for h in hits.tolist()],
+        }
+        if self.data.val is not None:
+            found = self._evaluate("val")
+            columns |= {"val_loss": self._with_penalty(found.loss), "val_acc": found.acc.tolist()}
+        return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+    def _evaluate(self, part: str) -> Evaluation:
+        """All members on the "val" or "test" images; losses are without their penalties."""
+        slices = self.data.val_dataloader() if part == "val" else self.data.test_dataloader()
+
+        def judged(x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+            logits = self.network.forward([x] * len(self.network.groups), training=False)  # (M, classes, B)
+            labels = labels.expand(len(logits), -1)
+            losses = sample_losses(self.loss, logits.mT, labels, self.output_activation)
+            return losses.sum(1, dtype=torch.float64), logits.argmax(1)
+
+        return evaluate(judged, slices.images, slices.labels, EVAL_ROWS)  # type: ignore[union-attr]
+
+    @torch.no_grad()
+    def _with_penalty(self, losses: Tensor) -> list[float]:
+        """The members' losses (M,) with their penalties."""
+        penalties = self.updates.penalties(self.network)
+        return (losses if penalties is None else losses + penalties).tolist()
+
+    @torch.no_grad()
+    def _record(self, rows: list[dict[str, float]], last: list[Tensor], epoch: int) -> None:
+        """Add the layers' statistics to the rows and hand them to the members."""
+        activations = self.network.activations(last)
+        states = [
+            LayerState(name, dense.activation, dense.weight, dense.weight_grad, a)
+            for name, dense, a in zip(self.network.dense_names, self.network.dense, activations, strict=True)
+        ]
+        numbers = {key: values.tolist() for key, values in layer_statistics(states).items()}
+        wanted = any(member.writer.wants_histograms for member in self.members)
+        tags = layer_histograms(states) if wanted else {}
+        assert self.first_losses is not None
+        for m, (member, first_loss) in enumerate(zip(self.members, self.first_losses.tolist(), strict=True)):
+            rows[m].update({key: values[m] for key, values in numbers.items()})
+            own = {tag: values[m] for tag, values in tags.items()} if member.writer.wants_histograms else {}
+            member.epoch(rows[m], own, first_loss, partial(self._network, m, epoch, first_loss))
+
+    def _network(self, m: int, epoch: int, first_loss: float) -> dict[str, Any]:
+        """The content of member m's checkpoint: what it would be for a run alone."""
+        member = self.members[m]
+        self.network.member(m)
+        member.module.num_steps = self.updates.num_steps
+        member.module.first_loss = torch.tensor(first_loss)
+        num_blocks = -(-self.data.num_batches // member.run.config.trainer.steps_per_execution)
+        order = {"order": self.batches[member.run.config.seed].generator.get_state()}
+        return checkpoint.content(member.module, *self.updates.state(m), epoch + 1, num_blocks, order)
+
+    def _let_go(self) -> None:
+        """Finish the members that have ended, and go on with the others."""
+        ended = [m for m, member in enumerate(self.members) if member.status]
+        if not ended:
+            return
+        outcomes: dict[int, TestOutcome] = {}
+        if self.data.test is not None and any(self.members[m].status not in (DIVERGED, FAILED) for m in ended):
+            found = self._evaluate("test")
+            losses, accs = self._with_penalty(found.loss), found.acc.tolist()
+            outcomes = {m: TestOutcome(losses[m], accs[m], found.predicted[m].cpu().numpy()) for m in ended}
+        for m in ended:
+            member = self.members[m]
+            if member.status != FAILED:  # that is recorded already
+                self.network.member(m)
+                test = None if member.status == DIVERGED else outcomes.get(m)
+                member.finish(test, self.data, member.train_seconds)
+        kept = [m for m in range(len(self.members)) if m not in ended]
+        self.members = [self.members[m] for m in kept]
+        if not kept:
+            return
+        assert self.first_losses is not None
+        self.first_losses = self.first_losses[torch.tensor(kept, device=self.first_losses.device)]
+        self.network.keep(kept)
+        self.updates.keep(self.network, kept)
+        seeds = {member.run.config.seed for member in self.members}
+        self.batches = {seed: batches for seed, batches in self.batches.items() if seed in seeds}
+
+
+def _runs_of_equal(values: Sequence[Any]) -> list[slice]:
+    """Consecutive equal values as slices."""
+    starts = [i for i in range(len(values)) if i == 0 or values[i] != values[i - 1]]
+    return [slice(start, stop) for start, stop in zip(starts, [*starts[1:], len(values)], strict=True)]

@@ -1,0 +1,168 @@
+"""The optimizers of a stack: each member has its own, with its own numbers, over views of the stacked weights.
+
+They are the very optimizers of a run alone. For the two families that are used most, SGD and Adam, torch's own fused
+kernels are called directly: `Optimizer.step` spends more time on bookkeeping than a small network's update takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import SGD, Adam, Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from mlp_study.choices.schedules import Constant
+from mlp_study.config import Config
+from mlp_study.engines.stack.network import StackedMLP
+
+
+class Updates:
+    """Steps all members of a stack.
+
+    Args:
+        network: the stack.
+        configs: the members' settings, in its order.
+        steps_per_epoch: for the schedules.
+    """
+
+    def __init__(self, network: StackedMLP, configs: Sequence[Config], steps_per_epoch: int) -> None:
+        self.optimizers: list[Optimizer] = []
+        self.factors: list[Callable[[int], float] | None] = []
+        self.base_rates = [config.optim.lr for config in configs]
+        for m, config in enumerate(configs):
+            views = [parameter for parameter, _ in network.member_parameters(m)]
+            self.optimizers.append(config.optim.over(views))  # type: ignore[arg-type]
+            is_constant = isinstance(config.schedule, Constant)
+            factor = config.schedule.per_step(config.trainer.max_epochs, steps_per_epoch)
+            self.factors.append(None if is_constant else factor)
+        self.clip_norm, self.clip_value = (
+            [_bound(config, algorithm) for config in configs] for algorithm in ("norm", "value")
+        )
+        self.l2 = [config.model.l2 for config in configs]
+        self.num_steps = 0
+        self._bind(network)
+
+    def _bind(self, network: StackedMLP) -> None:
+        """Point the optimizers at the network's tensors, keeping their state."""
+        weight = network.dense[0].weight
+        self._l2, self._clip_norm, self._clip_value = (
+            torch.tensor(values, dtype=weight.dtype, device=weight.device)
+            for values in (self.l2, self.clip_norm, self.clip_value)
+        )
+        self._scheduled = [(m, factor) for m, factor in enumerate(self.factors) if factor is not None]
+        self.steps: list[Callable[[], None]] = []
+        for m, optimizer_ in enumerate(self.optimizers):
+            pairs = network.member_parameters(m)
+            group = optimizer_.param_groups[0]
+            states = [optimizer_.state.pop(old, None) for old in group["params"]]
+            group["params"] = [parameter for parameter, _ in pairs]
+            for (parameter, gradient), state in zip(pairs, states, strict=True):
+                parameter.grad = gradient
+                if state is not None:
+                    optimizer_.state[parameter] = state
+            self.steps.append(_fused(optimizer_) or optimizer_.step)
+
+    def keep(self, network: StackedMLP, members: Sequence[int]) -> None:
+        """Follow `network`, which has let all but `members` go."""
+        for name in ("optimizers", "factors", "base_rates", "clip_norm", "clip_value", "l2"):
+            values = getattr(self, name)
+            setattr(self, name, [values[m] for m in members])
+        self._bind(network)
+
+    @property
+    def rates(self) -> list[float]:
+        """Each member's learning rate in the last step."""
+        return [float(o.param_groups[0]["lr"]) for o in self.optimizers]
+
+    def state(self, m: int) -> tuple[dict[str, Any], dict[str, Any] | None]:
+        """The `state_dict` of member m's optimizer and of its schedule, as a run alone would have them now."""
+        state, factor = self.optimizers[m].state_dict(), self.factors[m]
+        if factor is None:
+            return state, None
+        base, lr = self.base_rates[m], self.base_rates[m] * factor(self.num_steps)
+        state["param_groups"] = [{**group, "lr": lr, "initial_lr": base} for group in state["param_groups"]]
+        scheduler = LambdaLR(SGD([torch.zeros(1)], lr=base), factor).state_dict()
+        return state, {**scheduler, "last_epoch": self.num_steps, "_step_count": self.num_steps + 1, "_last_lr": [lr]}
+
+    def penalties(self, network: StackedMLP) -> Tensor | None:
+        """l2 * sum(w^2) of each member, (M,); None where no member has any."""
+        if not any(self.l2):
+            return None
+        return self._l2 * torch.stack([d.weight.flatten(1).square().sum(1) for d in network.dense]).sum(0)
+
+    def step(self, network: StackedMLP) -> None:
+        """Add the penalties' gradients, clip, and update all weights; under `torch.no_grad()`."""
+        if any(self.l2):
+            for dense in network.dense:
+                dense.weight_grad.addcmul_(dense.weight, 2 * self._l2[:, None, None])
+        self._clip(network)
+        for m, factor in self._scheduled:
+            self.optimizers[m].param_groups[0]["lr"] = self.base_rates[m] * factor(self.num_steps)
+        for step in self.steps:
+            step()
+        self.num_steps += 1
+
+    def _clip(self, network: StackedMLP) -> None:
+        if min(self.clip_norm + self.clip_value) == float("inf"):
+            return
+        gradients = [gradient.view(len(network), -1) for _, gradient in network.parameters()]
+        if min(self.clip_norm) < float("inf"):
+            norm = torch.stack([g.norm(dim=1) for g in gradients]).norm(dim=0)
+            factor = (self._clip_norm / (norm + 1e-6)).clamp(max=1.0)  # as torch.nn.utils.clip_grad_norm_
+            for g in gradients:
+                g.mul_(factor[:, None])
+        if min(self.clip_value) < float("inf"):
+            for g in gradients:
+                torch.clamp(g, -self._clip_value[:, None], self._clip_value[:, None], out=g)
+
+
+def _bound(config: Config, algorithm: str) -> float:
+    trainer = config.trainer
+    if trainer.gradient_clip_val is None or trainer.gradient_clip_algorithm != algorithm:
+        return float("inf")
+    return trainer.gradient_clip_val
+
+
+def _fused(optimizer_: Optimizer) -> Callable[[], None] | None:
+    """A step of `optimizer_` as one call of torch's fused kernel on the optimizer's own state; None if it has none."""
+    group = optimizer_.param_groups[0]
+    parameters = group["params"]
+    gradients = [parameter.grad for parameter in parameters]
+    if isinstance(optimizer_, SGD):
+        # From zero, a momentum buffer is after its first step what torch makes it: the gradient.
+        names = ["momentum_buffer"] if group["momentum"] else []
+        (buffers,) = _states(optimizer_, names) or ([],)
+        numbers = {key: group[key] for key in ("weight_decay", "momentum", "dampening", "nesterov", "maximize")}
+
+        def sgd_step() -> None:
+            torch._fused_sgd_(parameters, gradients, buffers, lr=group["lr"], is_first_step=False, **numbers)
+
+        return sgd_step
+    if isinstance(optimizer_, Adam):
+        means, squares = _states(optimizer_, ["exp_avg", "exp_avg_sq"])
+        step = optimizer_.state[parameters[0]].setdefault("step", torch.zeros((), device=parameters[0].device))
+        for parameter in parameters:
+            optimizer_.state[parameter]["step"] = step  # they are all at the same one
+        steps = [step] * len(parameters)
+        numbers = {key: group[key] for key in ("weight_decay", "eps", "maximize")}
+        numbers |= {"beta1": group["betas"][0], "beta2": group["betas"][1], "amsgrad": False}
+        kernel = torch._fused_adamw_ if group["decoupled_weight_decay"] else torch._fused_adam_
+
+        def adam_step() -> None:
+            step.add_(1)
+            kernel(parameters, gradients, means, squares, [], steps, lr=group["lr"], **numbers)
+
+        return adam_step
+    return None
+
+
+def _states(optimizer_: Optimizer, names: Sequence[str]) -> list[list[Tensor]]:
+    """The optimizer's state tensors by name, zero where it has none yet."""
+    parameters = optimizer_.param_groups[0]["params"]
+    for parameter in parameters:
+        for name in names:
+            optimizer_.state[parameter].setdefault(name, torch.zeros_like(parameter))
+    return [[optimizer_.state[parameter][name] for parameter in parameters] for name in names]

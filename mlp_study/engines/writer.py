@@ -1,0 +1,108 @@
+"""Writes all that one run leaves behind, its record and its TensorBoard events, whichever engine trains it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mlp_study.engines.datamodule import ImageDataModule
+from mlp_study.engines.events import EventFile, mistakes_picture
+from mlp_study.files import write_json
+from mlp_study.learning.layer_statistics import Histogram
+from mlp_study.nets.mlp import MLP
+from mlp_study.nets.summary import num_parameters, summary
+from mlp_study.runs.record import RunRecord
+from mlp_study.runs.run import Run
+
+
+class TestOutcome(NamedTuple):
+    """What a trained network makes of the test images. `predicted`: (N_test,), class indices."""
+
+    loss: float
+    acc: float
+    predicted: np.ndarray
+
+
+class RunWriter:
+    """Begin, one call per epoch, finish."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.record = RunRecord(run)
+        self.events: EventFile | None = None
+
+    def begin(self, mlp: MLP, data: ImageDataModule) -> None:
+        """Write what is known before training."""
+        folder, logger = self.run.folder, self.run.config.logger
+        self.record.begin(summary(mlp), sum(num_parameters(mlp)), str(data.device))
+        data.scaler.save(folder / "scaler.npz")
+        if not np.array_equal(data.classes, np.arange(10)):
+            write_json(folder / "classes.json", data.classes.tolist())
+        if logger.tensorboard:
+            self.events = EventFile(folder)
+            self.events.hparams(self.run.config, self.run.overrides)
+            if logger.graph:
+                self.events.graph(mlp)
+
+    @property
+    def wants_histograms(self) -> bool:
+        """Whether `epoch` is to be given histograms."""
+        return self.events is not None and self.run.config.logger.histograms
+
+    def epoch(self, row: Mapping[str, float], histograms: Mapping[str, Histogram | None]) -> int:
+        """Record an epoch; returns its number, from 1.
+
+        Args:
+            row: lr, train_loss, train_acc, val_loss and val_acc if something is held out, and the layers' statistics.
+            histograms: by TensorBoard tag.
+        """
+        self.record.epoch(row)
+        epoch = len(self.record.history)
+        if self.events is not None:
+            self.events.scalars(row, epoch)
+            if histograms:
+                self.events.histograms(histograms, epoch)
+            self.events.flush()
+        return epoch
+
+    def finish(
+        self,
+        status: str,
+        reason: str,
+        test: TestOutcome | None,
+        data: ImageDataModule | None,
+        train_seconds: float,
+        num_images: int,
+        seconds: float | None = None,
+    ) -> dict[str, Any]:
+        """The content of result.json, not yet written, see `RunRecord.finish`; the events are complete then."""
+        metrics = {} if test is None else {"test_loss": test.loss, "test_acc": test.acc}
+        result = self.record.finish(status, reason, metrics, train_seconds, num_images, seconds)
+        if self.events is not None:
+            epoch = len(self.record.history)
+            best = {f"best/{key}": result["metrics"].get(f"best_{key}") for key in ("val_acc", "val_loss")}
+            last = {**metrics, **{key: value for key, value in best.items() if value is not None}}
+            if last:
+                self.events.scalars(last, epoch)
+            if test is not None and data is not None:
+                self._mistakes(test, data, epoch)
+            self.close()
+        return result
+
+    def _mistakes(self, test: TestOutcome, data: ImageDataModule, epoch: int) -> None:
+        num = self.run.config.logger.images
+        if not num or self.events is None or data.test is None or data.test_pixels is None or data.image_shape is None:
+            return
+        labels = data.test[1].cpu().numpy()[: len(test.predicted)]
+        wrong = np.flatnonzero(test.predicted != labels)[:num]
+        names = data.classes[labels[wrong]], data.classes[test.predicted[wrong]]
+        picture = mistakes_picture(data.test_pixels[wrong], data.image_shape, names[1], names[0])
+        self.events.image("misclassified, true > predicted", picture, epoch)
+
+    def close(self) -> None:
+        """Close the event file; nothing more can be recorded."""
+        if self.events is not None:
+            self.events.close()
+            self.events = None

@@ -1,0 +1,135 @@
+"""The one way in which runs are trained. The command line, the launcher, a notebook and the benchmarks are its callers.
+
+    carry_out([run, ...])    ->    what each result.json holds
+
+Runs that are complete are passed over, the others grouped into tasks and handed to an engine. One run's failure is
+recorded and touches no other: what goes wrong while a run is written is its own failure already; what goes wrong in a
+stack otherwise makes its runs be tried again in smaller stacks, until the one that fails is alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from mlp_study.engines import plain
+from mlp_study.engines.attempt import Attempt
+from mlp_study.engines.datamodule import ImageDataModule
+from mlp_study.engines.device import free_memory, pick_device, prepare_processor
+from mlp_study.engines.stack import trainer as stack
+from mlp_study.engines.stack.grouping import describe, plan
+from mlp_study.errors import UserError
+from mlp_study.files import claimed
+from mlp_study.progress import Listener
+from mlp_study.runs.run import Run
+
+ENGINES = {"lightning": plain.train, "stack": stack.train}
+
+
+def carry_out(
+    runs: Sequence[Run],
+    engine: str = "stack",
+    listener: Listener | None = None,
+    max_members: int | None = None,
+    number: int = 0,
+) -> list[dict[str, Any]]:
+    """Train what is not complete; returns the content of each run's result.json, in the order of `runs`.
+
+    A run that fails is a result like any other, with status "failed".
+
+    Args:
+        runs: to be carried out, each in its directory.
+        engine: "stack", runs of one shape together, or "lightning", one after the other.
+        listener: is told what happens.
+        max_members: the most runs in a stack; default what memory and speed allow.
+        number: of the first task, which spreads tasks over CUDA devices.
+
+    Raises:
+        UserError: before anything is trained: the engine is unknown, a directory holds the result of another
+            configuration, or the directory of the only run is in use.
+    """
+    if engine not in ENGINES:
+        raise UserError(f"engine={engine!r}: expected one of {', '.join(ENGINES)}")
+    listener = listener or Listener()
+    todo = [run for run in runs if not run.is_complete()]
+    tasks, lines = _tasks(todo, engine, max_members)
+    num_epochs = sum(run.config.trainer.max_epochs for run in todo)
+    listener.planned(len(runs), len(runs) - len(todo), num_epochs, lines)
+    prepare_processor()
+    results: dict[Path, dict[str, Any]] = {}
+    for i, task in enumerate(tasks):
+        results |= _claim_and_train(task, engine, listener, number + i, is_alone=len(runs) == 1)
+    return [results[run.folder] if run.folder in results else run.result() or {} for run in runs]
+
+
+def _tasks(runs: Sequence[Run], engine: str, max_members: int | None) -> tuple[list[list[Run]], list[str]]:
+    """What is trained together, and the lines that say so."""
+    if engine == "lightning" or not runs:
+        return [[run] for run in runs], []
+    memory = 0.5 * free_memory(pick_device(runs[0].config.trainer))
+    stacks = plan([run.config for run in runs], max_members, memory)
+    return [[runs[i] for i in stack.members] for stack in stacks], describe(stacks, len(runs))
+
+
+def _claim_and_train(
+    runs: Sequence[Run], engine: str, listener: Listener, number: int, is_alone: bool
+) -> dict[Path, dict[str, Any]]:
+    """A task, from claiming its directories to letting go of them."""
+    refused, held = [], []
+    with ExitStack() as claims:
+        for run in runs:
+            try:
+                claims.enter_context(claimed(run.folder))
+                if not run.is_complete():  # another process may have trained it since
+                    held.append(run)
+            except UserError as error:
+                if is_alone:
+                    raise
+                refused.append(Attempt(run, listener))
+                refused[-1].fail(error, is_held=False)
+        return _results(refused) | (_train(held, engine, listener, number) if held else {})
+
+
+def _train(runs: Sequence[Run], engine: str, listener: Listener, number: int) -> dict[Path, dict[str, Any]]:
+    """Train runs whose directories are held; where the engine itself fails, again in halves, down to single runs."""
+    attempts = [Attempt(run, listener) for run in runs]
+    again: list[Run] = []
+    try:
+        if (data := _data(attempts, number)) is not None:
+            for attempt in attempts:
+                attempt.begin(data)
+            if begun := [attempt for attempt in attempts if not attempt.status]:
+                ENGINES[engine](begun, data, listener)
+    except Exception as error:
+        left = [attempt for attempt in attempts if attempt.result is None]
+        if not left:
+            raise
+        if len(left) == 1:
+            left[0].fail(error)
+        for attempt in left if len(left) > 1 else []:
+            attempt.abandon()
+            again.append(attempt.run)
+    finally:
+        for attempt in attempts:
+            attempt.close()
+    results = _results(attempts)
+    for half in (again[: len(again) // 2], again[len(again) // 2 :]):
+        results |= _train(half, engine, listener, number) if half else {}
+    return results
+
+
+def _data(attempts: Sequence[Attempt], number: int) -> ImageDataModule | None:
+    """The images that the attempts share; None where they cannot be had, and all attempts have failed."""
+    config = attempts[0].run.config
+    try:
+        return ImageDataModule.of(config, pick_device(config.trainer, number))
+    except Exception as error:
+        for attempt in attempts:
+            attempt.fail(error)
+        return None
+
+
+def _results(attempts: Sequence[Attempt]) -> dict[Path, dict[str, Any]]:
+    return {attempt.run.folder: attempt.result for attempt in attempts if attempt.result is not None}

@@ -1,0 +1,94 @@
+"""What a person sees while runs are carried out: a bar, lines, and at the end where everything is."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+
+from mlp_study.progress import Listener, TrainingBar
+from mlp_study.runs.run import FAILED, Run, outcome_line
+
+MOST_LINES = 48  # outcomes printed one by one; the table and study.csv hold all
+
+
+class ConsoleListener(Listener):
+    """Shows runs on the terminal; used as a context manager, which shows the bar.
+
+    Args:
+        runs: to be carried out.
+        is_verbose: show every epoch, as for a run alone, not only the outcomes.
+    """
+
+    def __init__(self, runs: Sequence[Run], is_verbose: bool = False) -> None:
+        self.runs, self.is_verbose = {run.name: run for run in runs}, is_verbose
+        self.console = Console(highlight=False, soft_wrap=True, markup=False, force_jupyter=False)
+        self.num_runs = self.num_done = 0
+        self.bar: TrainingBar | None = None
+        self.started = time.perf_counter()
+        self.trained = 0.0
+
+    def planned(self, num_runs: int, num_complete: int, num_epochs: int, lines: Sequence[str]) -> None:
+        """Print the plan and begin the bar."""
+        for run in self.runs.values() if num_complete and num_runs == 1 else ():
+            self.console.print(f"{run.name}: already complete in {run.folder}")
+        if num_complete and num_runs > 1:
+            self.console.print(f"{num_complete} of {num_runs} runs are already complete")
+        if num_complete == num_runs:
+            return
+        for line in lines:
+            self.console.print(line)
+        self.num_runs = num_runs - num_complete
+        enabled = all(run.config.trainer.progress_bar for run in self.runs.values())
+        name = next(iter(self.runs)) if self.is_verbose else f"0/{self.num_runs} runs"
+        self.bar = TrainingBar(name, num_epochs, enabled)
+        self.bar.__enter__()
+
+    def advanced(self, num_epochs: float, num_images: int) -> None:
+        """Move the bar."""
+        if self.bar is not None:
+            self.bar.advance(num_epochs, num_images)
+
+    def said(self, name: str, text: str) -> None:
+        """Print it, if every epoch is to be seen."""
+        if self.is_verbose:
+            self.console.print(text)
+
+    def epoch(self, name: str, row: dict[str, float]) -> None:
+        """Put a run's loss behind the bar."""
+        if self.is_verbose and self.bar is not None:
+            self.bar.note("  ".join(f"{key} {row[key]:.4f}" for key in ("train_loss", "val_acc") if key in row))
+
+    def ended(self, name: str, result: dict[str, Any]) -> None:
+        """Print how a run ended."""
+        self.num_done += 1
+        self.trained += result["timings"]["train_seconds"]
+        if self.is_verbose:
+            self.console.print(f"results: {self.runs[name].folder}")
+            return
+        if self.bar is not None:
+            self.bar.describe(f"{self.num_done}/{self.num_runs} runs")
+        if self.num_runs == 1 and result["status"] == FAILED:
+            self.console.print(f"{name}: failed ({result['reason']}); see {self.runs[name].folder / 'train.log'}")
+        elif self.num_runs <= MOST_LINES:
+            self.console.print(outcome_line(result))
+
+    def costs(self) -> None:
+        """Print what the runs took."""
+        if self.num_done:
+            whole = time.perf_counter() - self.started
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+            self.console.print(
+                f"{self.num_done} runs in {whole:.1f} s, {whole - self.trained:.1f} s of it outside training; "
+                f"peak memory {peak:.2f} GiB"
+            )
+
+    def __enter__(self) -> ConsoleListener:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        if self.bar is not None:
+            self.bar.__exit__(*error)

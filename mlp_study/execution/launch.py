@@ -1,0 +1,65 @@
+"""What the stacked launcher does: every run's directory as Hydra makes it, and then the one way to carry out runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
+from omegaconf import OmegaConf, open_dict
+
+from mlp_study.errors import UserError
+from mlp_study.execution.carry_out import carry_out
+from mlp_study.execution.console import ConsoleListener
+from mlp_study.runs.run import Run
+from mlp_study.sweeps.checks import typed
+
+
+def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
+    """Train all jobs of a batch; see `hydra.plugins.launcher.Launcher.launch`."""
+    if launcher.max_members is not None and launcher.max_members < 1:
+        raise UserError(f"hydra.launcher.max_members={launcher.max_members}: expected null or a whole number >= 1")
+    setup_globals()
+    configure_log(launcher.config.hydra.hydra_logging, launcher.config.hydra.verbose)
+    jobs = [_prepare(launcher, list(overrides), initial_job_idx + i) for i, overrides in enumerate(job_overrides)]
+    with ConsoleListener([run for run, _ in jobs]) as listener:
+        results = carry_out([run for run, _ in jobs], "stack", listener, launcher.max_members)
+    for (_, returned), result in zip(jobs, results, strict=True):
+        returned.return_value = result
+        returned.status = JobStatus.COMPLETED
+        launcher.hydra_context.callbacks.on_job_end(config=returned.hydra_cfg, job_return=returned)
+    listener.costs()
+    return [returned for _, returned in jobs]
+
+
+def _prepare(launcher: Any, overrides: list[str], number: int) -> tuple[Run, JobReturn]:
+    """The run, its directory with its .hydra/ as Hydra's `run_job` makes it, and what Hydra expects back."""
+    context = launcher.hydra_context
+    composed = context.config_loader.load_sweep_config(launcher.config, overrides)
+    hydra = composed.hydra
+    with open_dict(hydra):
+        hydra.job.id = hydra.job.num = number
+        folder = Path(str(hydra.sweep.dir)).absolute() / str(hydra.sweep.subdir)
+        hydra.runtime.output_dir = str(folder)
+    with open_dict(composed):
+        task = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+    returned = JobReturn(
+        overrides=list(hydra.overrides.task),
+        cfg=task,
+        hydra_cfg=composed,
+        working_dir=os.getcwd(),
+        task_name=hydra.job.name,
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{hydra.job.name}.log").touch()
+    if hydra.output_subdir is not None:
+        saved = folder / hydra.output_subdir
+        saved.mkdir(exist_ok=True)
+        (saved / "config.yaml").write_text(OmegaConf.to_yaml(task), encoding="utf-8")
+        only_hydra = OmegaConf.to_yaml(OmegaConf.masked_copy(composed, "hydra"))
+        (saved / "hydra.yaml").write_text(only_hydra, encoding="utf-8")
+        (saved / "overrides.yaml").write_text(OmegaConf.to_yaml(hydra.overrides.task), encoding="utf-8")
+    context.callbacks.on_job_start(config=composed, task_function=launcher.task_function)
+    return Run(typed(task), folder, tuple(hydra.overrides.task), str(hydra.sweep.subdir)), returned

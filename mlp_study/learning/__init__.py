@@ -1,0 +1,1 @@
+"""The mathematics of learning, in plain PyTorch: losses, evaluation, statistics of layers."""

@@ -1,0 +1,1 @@
+"""A network and its weights, in plain PyTorch: neither Lightning nor Hydra is known here."""

@@ -1,0 +1,114 @@
+"""Re-run what the documents claim, and write what holds.
+
+    python -m mlp_study.reproduce                 all four documents
+    python -m mlp_study.reproduce keras_intro     one of them
+
+Trains every experiment of conf/experiment/, evaluates and inspects what the claims ask for, and writes into --out:
+REPRODUCTION.md, claims.json and figures/, with a verdict for each claim, the document's number beside ours, and the
+figure that shows it. What is already complete is passed over, so the same command continues after an interruption.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from mlp_study.choices.rules import unknown
+from mlp_study.errors import UserError, one_line
+from mlp_study.files import claimed
+from mlp_study.reproduce import course_notes, deep_dive, fully_connected, keras_intro, ledger
+from mlp_study.reproduce.steps import Step, steps
+
+PARTS = {part.PART: part for part in (keras_intro, deep_dive, course_notes, fully_connected)}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """The command line; `argv` stands in for sys.argv[1:]."""
+    parser = argparse.ArgumentParser(
+        prog="python -m mlp_study.reproduce", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("parts", nargs="*", metavar="part", help=", ".join(PARTS))
+    parser.add_argument("--out", type=Path, default=Path("outputs/reproduce"), help="where all goes (%(default)s)")
+    parser.add_argument(
+        "--set", nargs="+", default=[], metavar="KEY=VALUE", help="overrides for every training, e.g. trainer=cuda"
+    )
+    parser.add_argument(
+        "--publish", type=Path, metavar="REPOSITORY", help="write REPRODUCTION.md and small figures there, too"
+    )
+    arguments = parser.parse_args(argv)
+    signal.signal(signal.SIGTERM, _terminated)
+    with one_line("interrupted; the same command continues"):
+        reproduce(arguments.parts or list(PARTS), arguments.out, arguments.set, arguments.publish)
+
+
+def _terminated(number: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def reproduce(
+    names: Sequence[str], folder: Path, overrides: Sequence[str] = (), repository: Path | None = None
+) -> None:
+    """Do what is left to do for the parts `names`, judge, and write; `overrides` are for every training.
+
+    Raises:
+        UserError: a part is unknown, the directory is in use, or a training failed.
+    """
+    for name in names:
+        if name not in PARTS:
+            raise UserError(unknown(name, name, PARTS, what="part"))
+    if repository is not None and (set(names) != set(PARTS) or overrides):
+        raise UserError(f"--publish {repository}: only all parts can be published, as they are: no part, no --set")
+    parts = [PARTS[name] for name in PARTS if name in names]
+    console = Console(stderr=True, highlight=False)
+    started = time.monotonic()
+    with claimed(folder):
+        todo = [step for part in parts for step in steps(part.PART, folder, overrides)]
+        left = [step for step in todo if not step.is_done()]
+        if len(left) < len(todo):
+            console.print(f"{len(todo) - len(left)} of {len(todo)} steps are already complete", soft_wrap=True)
+        _do(left, console)
+        findings = ledger.judge(parts, folder)
+        written = [ledger.write(parts, findings, folder)]
+        if repository is not None:
+            written.append(ledger.publish(parts, findings, folder, repository))
+    for claim, finding in findings.items():
+        print(f"{claim.name:<4} {finding.verdict:<28} {claim.title}")
+    for path in written:
+        print(path)
+    print(f"{len(left)} steps in {(time.monotonic() - started) / 60:.1f} min")
+
+
+def _do(todo: list[Step], console: Console) -> None:
+    """One after the other, with a bar; without a terminal a line for each instead."""
+    bar = Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.percentage:.0f} %"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    with bar:
+        task = bar.add_task("", total=sum(step.cost for step in todo))
+        before = 0.0
+        for number, step in enumerate(todo, start=1):
+            bar.update(task, description=f"{number}/{len(todo)} {step.name}")
+            if not console.is_terminal:
+                console.print(f"{number}/{len(todo)} {step.name}", soft_wrap=True)
+
+            def advance(fraction: float, before: float = before, cost: float = step.cost) -> None:
+                bar.update(task, completed=before + fraction * cost)
+
+            step.run(advance)
+            before += step.cost
+            bar.update(task, completed=before)

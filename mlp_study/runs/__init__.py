@@ -1,0 +1,1 @@
+"""Runs and studies as values, and what they leave in their directories, read back. torch is not needed."""

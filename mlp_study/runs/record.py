@@ -1,0 +1,145 @@
+"""A run's record: one directory that says everything about itself, whoever trained it.
+
+    config.yaml    every setting, resolved          history.csv   one row per epoch
+    summary.txt    the layers                       result.json   status, reason, metrics, timings, versions
+    scaler.npz     how pixels were scaled           events.out.*  TensorBoard
+    checkpoints/   if asked for                     .hydra/       as Hydra composed it
+    train.log      what was said                    classes.json  what labels stand for, of arrays of one's own
+
+result.json is written last, in one step: a directory without it is a run that never ended.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import platform
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+import yaml
+
+from mlp_study.files import write_json, write_text
+from mlp_study.runs.run import Run
+from mlp_study.version import __version__
+
+
+class RunRecord:
+    """Writes one run's directory while it trains."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.history: list[dict[str, float]] = []
+        self.started = time.time()
+        self.num_parameters = 0
+        self.device = "cpu"
+
+    def begin(self, summary: str, num_parameters: int, device: str) -> None:
+        """Clear what an interrupted run left here and write what is known before training."""
+        folder = self.run.folder
+        for leftover in [*folder.glob("events.out.tfevents.*"), folder / "history.csv", folder / "result.json"]:
+            leftover.unlink(missing_ok=True)
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+        self.num_parameters, self.device = num_parameters, device
+        text = yaml.dump(self.run.config.as_dict(), Dumper=yaml.CSafeDumper, sort_keys=False)
+        write_text(folder / "config.yaml", text)
+        write_text(folder / "summary.txt", summary + "\n")
+
+    def log(self, text: str) -> None:
+        """Add to train.log, in the form of Hydra's own lines."""
+        now = time.time()
+        stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now)) + f",{int(now % 1 * 1000):03d}"
+        with (self.run.folder / "train.log").open("a", encoding="utf-8") as file:
+            file.write(f"{stamp} INFO {text}\n")
+
+    def epoch(self, row: Mapping[str, float]) -> None:
+        """Add a row to history.csv. No times in there: the same run writes the same bytes."""
+        self.history.append({"epoch": len(self.history) + 1, **row})
+        text = io.StringIO()
+        writer = csv.DictWriter(text, fieldnames=list(self.history[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.history)
+        try:
+            write_text(self.run.folder / "history.csv", text.getvalue())
+        except BaseException:
+            self.history.pop()  # what is not written has not happened
+            raise
+
+    def finish(
+        self,
+        status: str,
+        reason: str,
+        test: Mapping[str, float],
+        train_seconds: float,
+        num_images: int,
+        seconds: float | None = None,
+    ) -> dict[str, Any]:
+        """The content of result.json, for `write`.
+
+        Args:
+            status: completed, diverged, stopped or failed.
+            reason: why, in a line; empty for completed.
+            test: loss and accuracy on the test images, where there are any.
+            train_seconds: spent in training and validation alone; for a member of a stack, its share.
+            num_images: training images seen, all epochs together.
+            seconds: the whole run's; default the time since it began. For a member of a stack, its share.
+        """
+        return {
+            "name": self.run.name,
+            "status": status,
+            "reason": reason,
+            "overrides": list(self.run.overrides),
+            "config_hash": self.run.config.hash(),
+            "seed": self.run.config.seed,
+            "num_parameters": self.num_parameters,
+            "epochs": len(self.history),
+            "metrics": {**final_metrics(self.history), **best_metrics(self.history), **test},
+            "timings": {
+                "seconds": time.time() - self.started if seconds is None else seconds,
+                "train_seconds": train_seconds,
+                "images_per_second": num_images / train_seconds if train_seconds > 0 else None,
+            },
+            "device": self.device,
+            "started": datetime.fromtimestamp(self.started, UTC).isoformat(timespec="seconds"),
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "versions": {
+                "mlp_study": __version__,
+                "python": platform.python_version(),
+                **_versions(),
+            },
+        }
+
+    def write(self, result: Mapping[str, Any]) -> None:
+        """Write result.json: the last thing of all."""
+        write_json(self.run.folder / "result.json", result)
+
+
+@cache
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in ("torch", "lightning", "numpy", "hydra-core")}
+
+
+def final_metrics(history: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Losses and accuracies of the last epoch."""
+    wanted = ("train_loss", "train_acc", "val_loss", "val_acc")
+    return {key: history[-1][key] for key in wanted if key in history[-1]} if history else {}
+
+
+def best_metrics(history: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The lowest validation loss and the highest validation accuracy, and when: the first such epoch."""
+    rows = [row for row in history if math.isfinite(row.get("val_loss", math.nan))]
+    if not rows:
+        return {}
+    by_loss, by_acc = min(rows, key=lambda row: row["val_loss"]), max(rows, key=lambda row: row["val_acc"])
+    return {
+        "best_val_loss": by_loss["val_loss"],
+        "best_val_loss_epoch": by_loss["epoch"],
+        "best_val_acc": by_acc["val_acc"],
+        "best_val_acc_epoch": by_acc["epoch"],
+    }

@@ -1,0 +1,1 @@
+"""From words, as typed, to runs: Hydra's side. torch is not needed."""

@@ -1,0 +1,90 @@
+"""Where Hydra meets the typed configuration: check every run before any starts, and say in one line what is wrong.
+
+Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+from typing import Any
+
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from mlp_study.config import Config, check
+from mlp_study.config.sections import Arrays, Data
+from mlp_study.data import sources, split
+from mlp_study.errors import UserError, fail
+
+
+class CheckFirst(Callback):
+    """Hydra calls this before it creates the directory of a single run; a grid is checked by the sweeper."""
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Check the composed config; end the program if it is wrong (Hydra would swallow an ordinary exception)."""
+        try:
+            check_run(config)
+        except UserError as error:
+            fail(str(error))
+
+
+def check_run(composed: DictConfig) -> Config:
+    """The typed config of one run, ready to start.
+
+    Raises:
+        UserError: one line for the first thing that is wrong.
+    """
+    config = typed(composed)
+    check_ready(config)
+    return config
+
+
+def check_ready(config: Config) -> None:
+    """See that a run's data files and its device are there.
+
+    Raises:
+        UserError: they are not, or are damaged.
+    """
+    _check_data(config.data, sources.fingerprint(config.data), config.model.batch_norm)
+    if config.trainer.accelerator == "cuda" and not _driver_has_devices():
+        raise UserError("trainer.accelerator='cuda': no CUDA device was found; expected auto or cpu")
+
+
+def typed(composed: DictConfig) -> Config:
+    """What Hydra composed, as a `Config`."""
+    try:
+        values = {}
+        for key in composed:
+            if key != "hydra":
+                value = composed[key]
+                is_node = isinstance(value, (DictConfig, ListConfig))
+                values[str(key)] = OmegaConf.to_container(value, resolve=True) if is_node else value
+        return check(values)
+    except OmegaConfBaseException as error:  # an interpolation that leads nowhere, a missing value
+        raise UserError(str(error)) from None
+
+
+@cache  # the runs of a grid share few kinds of data
+def _check_data(data: Data, fingerprint: Any, batch_norm: bool) -> None:
+    num_train, _ = split.split_sizes(data, sources.count_training_images(data))
+    if batch_norm and num_train % data.batch_size == 1:
+        raise UserError(
+            f"data.batch_size={data.batch_size}: leaves a last mini-batch of a single image of {num_train}, "
+            "which model.batch_norm=true cannot normalize; expected another batch size"
+        )
+    if data.validate_on == "test" and isinstance(data, Arrays) and sources.load(data).test_images is None:
+        raise UserError(f"data.validate_on='test': {data.file} has no X_test; expected held_out, or one that has it")
+
+
+def _driver_has_devices() -> bool:
+    """Ask the CUDA driver itself: torch, which would tell too, takes seconds to import."""
+    import ctypes
+
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return sys.platform != "linux"  # elsewhere, leave the answer to torch
+    count = ctypes.c_int(0)
+    return driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 and count.value > 0

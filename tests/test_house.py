@@ -1,0 +1,46 @@
+"""The laws of the house that import-linter cannot see; `make lint` checks the others."""
+
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+MODULES = sorted((ROOT / "mlp_study").rglob("*.py"))
+TORCH_FREE = ["choices", "config", "data", "runs", "sweeps", "figures"]
+
+
+def test_no_module_is_called_like_another_or_like_one_of_pythons_own():
+    names = [path.stem for path in MODULES if not path.stem.startswith("__")]
+    rooms = [path.parent.name for path in MODULES if path.name == "__init__.py" and path.parent.name != "mlp_study"]
+    assert not [name for name, count in Counter([*names, *rooms]).items() if count > 1]
+    assert not set(names + rooms) & set(sys.stdlib_module_names)
+
+
+def test_python_s_own_inspect_is_found_from_within_the_package():
+    code = "import inspect; print(inspect.signature(print) is not None)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT / "mlp_study", capture_output=True, text=True)
+    assert done.stdout == "True\n", done.stderr
+
+
+def test_no_file_is_too_long_to_hold_in_the_head():
+    files = [
+        path
+        for folder in ("mlp_study", "hydra_plugins", "benchmarks", "tests")
+        for path in (ROOT / folder).rglob("*.py")
+    ]
+    assert len(files) > 100
+    assert not {str(path): n for path in files if (n := len(path.read_text().splitlines())) > 300}
+
+
+@pytest.mark.parametrize("room", TORCH_FREE)
+def test_a_room_without_torch_can_be_imported_without_torch(room):
+    modules = [
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for path in sorted((ROOT / "mlp_study" / room).rglob("*.py"))
+    ]
+    assert modules
+    code = f"import importlib, sys; [importlib.import_module(m) for m in {modules}]; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
