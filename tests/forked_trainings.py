@@ -1,5 +1,4 @@
-"""Imported before `reproduce`: its trainings are forked from its own process, which is warm, and not from one that would
-have to import torch first."""
+"""Imported before `reproduce`: its trainings are forked from its own process, not from one that imports torch first."""
 
 import multiprocessing
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import run_command
 
 from mlp_study import __main__ as command
 from mlp_study import __version__
@@ -49,10 +50,9 @@ def test_help_is_quick_and_the_console_script_is_there():
 
 @pytest.mark.parametrize("name", SUBCOMMANDS)
 def test_every_subcommand_is_a_module_too(name, tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", f"mlp_study.{name}", "--help"], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
-    assert "mlp_study" in done.stdout
+    done = run_command("--help", cwd=tmp_path, module=f"mlp_study.{name}")
+    assert (done.code, done.err) == (0, "")
+    assert "mlp_study" in done.out
 
 
 @pytest.mark.parametrize("main", [command.main, training.main])

@@ -9,10 +9,10 @@ import pytest
 from mnist_part import idx_folder
 from stacks import base, option, serial_and_stacked
 
+from mlp_study.choices.optimizers import OPTIMIZERS
 from mlp_study.config import check
 from mlp_study.engines.stack.grouping import EVAL_ROWS
 
-OPTIMIZERS = ["sgd", "momentum", "nesterov", "adam", "adamw", "adamax", "nadam", "rmsprop", "adagrad", "adadelta"]
 SHORT = ["logger=none", "trainer.limit_train_batches=6", "trainer.limit_val_batches=1", "trainer.max_epochs=2"]
 
 

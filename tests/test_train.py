@@ -4,8 +4,6 @@ import json
 import math
 import os
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -235,19 +233,16 @@ def test_a_killed_run_leaves_no_result_and_is_trained_anew(train, tmp_path):
 
 def test_interrupt_ends_cleanly(tmp_path):
     arguments = [QUICK, "trainer.max_epochs=3000", "hydra.run.dir=run", "logger=none"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mlp_study.train", *arguments], cwd=tmp_path, stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    process = WITH_TORCH.start(Command(arguments, str(tmp_path)))
     written = tmp_path / "run" / "history.csv"
     deadline = time.time() + 60
     while not written.exists() and time.time() < deadline:
         time.sleep(0.05)
-    os.kill(process.pid, signal.SIGINT)
-    error = process.communicate(timeout=60)[1]
-    assert process.returncode == 130
-    assert "interrupted" in error
-    assert "Traceback" not in error
+    os.kill(process, signal.SIGINT)
+    ended = WITH_TORCH.wait(process)
+    assert ended.code == 130
+    assert "interrupted" in ended.err
+    assert "Traceback" not in ended.err
 
 
 @pytest.mark.gpu

@@ -25,6 +25,8 @@ def read(path: str | Path, labelled: bool) -> tuple[np.ndarray, np.ndarray | Non
         raise UserError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise UserError(f"{path}: not a readable CSV file ({str(error).strip().splitlines()[0]})") from None
+    if not isinstance(table.index, pd.RangeIndex):  # pandas takes what is too many for names of rows, and shifts all
+        raise UserError(f"{path}: its rows have more fields than its header; expected as many")
     wanted = (["label"] if labelled else []) + PIXELS
     missing = [column for column in wanted if column not in table.columns]
     if missing:

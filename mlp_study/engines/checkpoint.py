@@ -17,6 +17,7 @@ import lightning as L
 import torch
 from torch import Tensor
 
+from mlp_study.choices.rules import layer_names
 from mlp_study.engines.lit import LitMLP
 from mlp_study.engines.quiet import quiet_lightning
 from mlp_study.errors import UserError
@@ -126,7 +127,8 @@ def load(path: Path) -> LitMLP:
         raise UserError(f"{path}: not a checkpoint of mlp_study: it lacks state_dict and hyper_parameters")
     try:
         module = LitMLP(**found["hyper_parameters"])
+        layer_names(module.mlp.names)  # they become names of files
         module.load_state_dict(found["state_dict"])
-    except (RuntimeError, TypeError, ValueError, KeyError) as error:
+    except (RuntimeError, TypeError, ValueError, KeyError, AttributeError) as error:
         raise UserError(f"{path}: its weights do not fit its settings ({str(error).strip().splitlines()[0]})") from None
     return module

@@ -40,8 +40,10 @@ class Run:
         """Whether its directory already holds the result of this very configuration.
 
         Raises:
-            UserError: it holds the result of another one, which must not be lost, or is not to be passed over.
+            UserError: it holds the result of another one, or files that no run of ours has left, which must not be
+                lost; or it is not to be passed over.
         """
+        _check_ours(self.folder)
         result = self.result()
         if result is None or result["status"] == FAILED:
             return False
@@ -55,6 +57,20 @@ class Run:
                 "or remove it to train anew"
             )
         return True
+
+
+def _check_ours(folder: Path) -> None:
+    """A run clears what an interrupted one has left; what somebody else keeps under these names is not ours to clear.
+
+    Raises:
+        UserError: there is such a file, and no config.yaml, which a run writes before any of them.
+    """
+    if (folder / "config.yaml").is_file():
+        return
+    names = ("history.csv", "result.json", "summary.txt", "scaler.npz", "checkpoints", "events.out.tfevents.*")
+    strange = next((path.name for name in names for path in folder.glob(name)), None)
+    if strange is not None:
+        raise UserError(f"{folder}: holds {strange} and no config.yaml: not a run's directory; choose another one")
 
 
 def name_of(overrides: Sequence[str]) -> str:

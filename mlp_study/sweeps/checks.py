@@ -5,8 +5,11 @@ Nothing here imports torch.
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Iterable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from hydra.experimental.callback import Callback
@@ -17,6 +20,8 @@ from mlp_study.config import Config, check
 from mlp_study.config.sections import Arrays, Data
 from mlp_study.data import sources, split
 from mlp_study.errors import UserError, fail
+from mlp_study.runs.run import Run
+from mlp_study.sweeps.explain import conf_dir
 
 
 class CheckFirst(Callback):
@@ -25,9 +30,23 @@ class CheckFirst(Callback):
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check the composed config; end the program if it is wrong (Hydra would swallow an ordinary exception)."""
         try:
-            check_run(config)
+            check_words(OmegaConf.to_container(config.hydra.overrides.task, resolve=False))  # type: ignore[arg-type]
+            Run(check_run(config), Path(str(config.hydra.run.dir))).is_complete()
         except UserError as error:
             fail(str(error))
+
+
+def check_words(words: Iterable[str]) -> None:
+    """Refuse what Hydra takes for a list of options of which the last one wins: `optim=[sgd,adam]`.
+
+    Raises:
+        UserError: with the words that try each.
+    """
+    for word in words:
+        if found := re.fullmatch(r"\+{0,2}(\w+)=\[(.*)\]", word.replace(" ", "")):
+            group, options = found.groups()
+            if group != "callbacks" and (conf_dir() / group).is_dir():
+                raise UserError(f"{word}: one option of {group} is to be chosen; to try each: -m {group}={options}")
 
 
 def check_run(composed: DictConfig) -> Config:

@@ -14,7 +14,7 @@ from mlp_study.errors import RunsFailed
 from mlp_study.files import claimed
 from mlp_study.runs import table
 from mlp_study.runs.run import FAILED, Run
-from mlp_study.sweeps.checks import check_ready
+from mlp_study.sweeps.checks import check_ready, check_words
 from mlp_study.sweeps.compose import SweepComposer
 from mlp_study.sweeps.words import runs_of
 
@@ -32,6 +32,7 @@ def run_study(sweeper: Any, sweep: Callable[[list[str]], Any], arguments: list[s
         RunsFailed: every run was tried, and some failed.
     """
     folder = Path(sweeper.config.hydra.sweep.dir)
+    check_words(arguments)
     runs = _runs(sweeper, arguments, folder)
     num_complete = check_all(runs)
     failed: dict[str, str] = {}

@@ -24,7 +24,7 @@ from rich.progress import track
 
 from mlp_study.errors import UserError
 from mlp_study.runs.run import Run, name_of
-from mlp_study.sweeps.checks import typed
+from mlp_study.sweeps.checks import check_words, typed
 from mlp_study.sweeps.compose import BasicSweeper, SweepComposer
 from mlp_study.sweeps.explain import explain, hydra_with_conf
 
@@ -56,6 +56,7 @@ def single_run(words: Sequence[str], folder: Path | None = None) -> Run:
 def _composed(words: Sequence[str], mode: RunMode) -> tuple[DictConfig, Any, list[Override]]:
     """The configuration without what is swept, Hydra's loader, and the words understood."""
     setup_globals()
+    check_words(words)
     try:
         with hydra_with_conf() as loader:
             parsed = OverridesParser.create(config_loader=loader).parse_overrides(list(words))
