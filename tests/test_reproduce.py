@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import WITH_TORCH, run_command
+from conftest import WITH_TORCH
 from omegaconf import OmegaConf
 from scipy import stats
 from warm import Command
 
+from mlp_study.commands import training
 from mlp_study.reproduce.experiments import experiments, planned_runs
 from mlp_study.reproduce.findings import AS_RUN, FAILS, HOLDS, Finding, Statement
 from mlp_study.reproduce.reproducing import PARTS, main
@@ -34,9 +35,9 @@ def reproduce(*arguments, cwd):
 
 
 @pytest.mark.parametrize("experiment", [*ALL_EXPERIMENTS, "quick"])
-def test_every_experiment_runs_and_leaves_what_was_planned(experiment, tmp_path):
-    done = run_command("-m", f"experiment={experiment}", *DRY, f"hydra.sweep.dir={tmp_path}/study", cwd=tmp_path)
-    assert done.code == 0, done.err
+def test_every_experiment_runs_and_leaves_what_was_planned(experiment, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    training.main(["-m", f"experiment={experiment}", *DRY, "hydra.sweep.dir=study"])
     planned = planned_runs(experiment, DRY, tmp_path / "study")
     assert {run.name for run in planned} == {path.parent.name for path in tmp_path.glob("study/*/result.json")}
     assert all(run.is_complete() for run in planned)

@@ -80,8 +80,9 @@ def _runs(sweeper: Any, arguments: list[str], folder: Path) -> list[Run]:
     loader = sweeper.hydra_context.config_loader
     parsed = OverridesParser.create(config_loader=loader).parse_overrides([*sweeper.words(), *arguments])
     jobs = [job for batch in sweeper.split_arguments(parsed, sweeper.max_batch_size) for job in batch]
-    runs = runs_of(sweeper.config, loader, jobs, folder)
-    # What was composed here need not be composed again by the basic sweeper's own validation.
-    loader.load_sweep_config = SweepComposer(loader)
+    composer = SweepComposer(loader)
+    runs = runs_of(sweeper.config, composer, jobs, folder)
+    # What was composed here need not be composed again by the basic sweeper's own validation and by launchers.
+    loader.load_sweep_config = composer
     sweeper.validate_batch_is_legal = lambda batch: None
     return runs

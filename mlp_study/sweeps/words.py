@@ -43,7 +43,7 @@ def study_runs(words: Sequence[str], folder: Path | None = None) -> list[Run]:
     master, loader, parsed = _composed(words, RunMode.MULTIRUN)
     params = [f"{key}={value}" for key, value in (master.hydra.sweeper.params or {}).items()]
     everything = [*OverridesParser.create(config_loader=loader).parse_overrides(params), *parsed]
-    return runs_of(master, loader, jobs_of(everything), folder or Path(str(master.hydra.sweep.dir)))
+    return runs_of(master, SweepComposer(loader), jobs_of(everything), folder or Path(str(master.hydra.sweep.dir)))
 
 
 def single_run(words: Sequence[str], folder: Path | None = None) -> Run:
@@ -79,13 +79,12 @@ def jobs_of(overrides: list[Override]) -> list[list[str]]:
     return [[*job, f"hydra.sweep.subdir='{name}'"] for job, name in zip(jobs, names, strict=True)]
 
 
-def runs_of(master: DictConfig, loader: Any, jobs: Sequence[Sequence[str]], folder: Path) -> list[Run]:
+def runs_of(master: DictConfig, composer: SweepComposer, jobs: Sequence[Sequence[str]], folder: Path) -> list[Run]:
     """The runs of a sweep, checked for all that needs no file: `jobs` are their overrides, `folder` is the sweep's.
 
     Raises:
         UserError: a setting is wrong, or two runs would share a directory.
     """
-    composer = SweepComposer(loader)
     runs, folders = [], set()
     console = Console(stderr=True, force_jupyter=False)
     for number, job in enumerate(track(jobs, "checking", transient=True, disable=len(jobs) < 10, console=console)):
