@@ -20,7 +20,7 @@ from mlp_study.engines.attempt import Attempt
 from mlp_study.engines.datamodule import ImageDataModule
 from mlp_study.engines.lit import LitMLP
 from mlp_study.engines.stack.trainer import StackTrainer
-from mlp_study.progress import Listener
+from mlp_study.runs.listener import Listener
 from mlp_study.runs.run import Run
 from mlp_study.sweeps.words import study_runs
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from mlp_study.choices.rules import unknown
-from mlp_study.errors import fail
+from mlp_study.errors import UserError
+from mlp_study.program import program
 from mlp_study.version import __version__
 
 # Where each subcommand is, and what it does.
@@ -37,7 +38,16 @@ What makes a multilayer perceptron train, and what stops it?
 
 def main(argv: Sequence[str] | None = None) -> None:
     """The command line; `argv` stands in for sys.argv[1:]."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    with program():  # from the first import on
+        _main(list(sys.argv[1:] if argv is None else argv))
+
+
+def train() -> None:
+    """`mlp-train`."""
+    main(["train", *sys.argv[1:]])
+
+
+def _main(words: list[str]) -> None:
     if not words or words[0] in ("-h", "--help"):
         print(HELP.format(commands="\n".join(f"  {name:<10} {says}" for name, (_, says) in SUBCOMMANDS.items())))
         return
@@ -45,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"mlp_study {__version__}")
         return
     if words[0] not in SUBCOMMANDS:
-        fail(unknown(f"mlp {words[0]}", words[0], SUBCOMMANDS, what="command"))
+        raise UserError(unknown(f"mlp {words[0]}", words[0], SUBCOMMANDS, what="command"))
     import_module(f"mlp_study.{SUBCOMMANDS[words[0]][0]}").main(words[1:])
 
 

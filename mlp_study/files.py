@@ -1,28 +1,46 @@
-"""Writing files so that a reader never sees half of one, and claiming a directory for one process."""
+"""The one way in which files are written: in one step, so that a reader never sees half of one, and never through a
+symbolic link, whose target is somebody else's. And claiming a directory for one process."""
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import hashlib
 import json
 import math
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import re
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from mlp_study.errors import UserError
+from mlp_study.errors import NotWritten, UserError
+
+LOCK = ".lock"
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")  # see `replaced`
 
 
 @contextmanager
 def replaced(path: Path) -> Iterator[Path]:
-    """A temporary file to write, which takes the place of `path` in one step: a reader finds the old one or the new."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """A temporary file to write, which takes the place of `path` in one step: a reader finds the old one or the new.
+
+    Raises:
+        NotWritten: the disk is full, or the like; the old file stays.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
+        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
         yield temporary
         os.replace(temporary, path)
+    except OSError as error:
+        if NotWritten.is_meant_by(error, temporary):
+            raise NotWritten(path, error) from error
+        raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def write_text(path: Path, text: str) -> None:
@@ -33,35 +51,120 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, content: Any) -> None:
     """Write strict JSON, numbers that are not finite as null."""
-    write_text(path, json.dumps(_finite(content), indent=2, allow_nan=False) + "\n")
+    write_text(path, json.dumps(finite(content), indent=2, allow_nan=False) + "\n")
 
 
-def _finite(content: Any) -> Any:
+def finite(content: Any) -> Any:
+    """Plain containers with None in place of numbers that are not finite, which JSON cannot say."""
     if isinstance(content, dict):
-        return {key: _finite(value) for key, value in content.items()}
+        return {key: finite(value) for key, value in content.items()}
     if isinstance(content, (list, tuple)):
-        return [_finite(value) for value in content]
+        return [finite(value) for value in content]
     return None if isinstance(content, float) and not math.isfinite(content) else content
+
+
+def append_text(path: Path, text: str) -> None:
+    """Add to the end of a file.
+
+    Raises:
+        NotWritten: the disk is full, or the like.
+    """
+    try:
+        with os.fdopen(_opened(path, os.O_WRONLY | os.O_APPEND), "a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise NotWritten(path, error) from error
+
+
+def make_folder(path: Path) -> Path:
+    """Make the directory `path` inside one that there is; a symbolic link in its place is replaced.
+
+    Raises:
+        NotWritten: it cannot be made.
+    """
+    try:
+        remove_links([path])
+        path.mkdir(exist_ok=True)
+    except OSError as error:
+        raise NotWritten(path, error) from error
+    return path
+
+
+def remove_links(paths: Iterable[Path]) -> None:
+    """Remove the symbolic links among `paths`: what others write there would otherwise go to their targets."""
+    for path in paths:
+        if path.is_symlink():
+            path.unlink(missing_ok=True)
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
 def claimed(folder: Path) -> Iterator[None]:
-    """Hold `folder` for this process; the system lets go of it when the process ends, however it ends.
+    """Hold `folder`, which is made if need be, for this process; the system lets go of it when the process ends.
+
+    What another process, killed while it wrote, has left of its unfinished files is removed.
 
     Raises:
-        UserError: the directory cannot be written, or another process holds it.
+        UserError: the directory cannot be made or written, or another process holds it.
     """
+    path = folder / LOCK
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / ".lock").open("w")
+        lock = _locked(path, os.O_CREAT)
+    except BlockingIOError:
+        raise UserError(f"{folder}: another process is writing there; choose another directory") from None
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise NotWritten(folder, error) from None
         raise UserError(f"{folder}: cannot be written ({error.strerror})") from None
-    with lock:
+    try:
+        with suppress(OSError):
+            for leftover in folder.iterdir():
+                if _TEMPORARY.fullmatch(leftover.name):
+                    leftover.unlink(missing_ok=True)
+        yield
+    finally:
+        with suppress(OSError):
+            path.unlink()
+        os.close(lock)
+
+
+def refuse_if_claimed(folder: Path) -> None:
+    """See that no process holds `folder`, which may not be there; nothing is written.
+
+    Raises:
+        UserError: one does.
+    """
+    try:
+        os.close(_locked(folder / LOCK, 0))
+    except BlockingIOError:
+        raise UserError(f"{folder}: another process is writing there; choose another directory") from None
+    except OSError:  # no lock, or none that could be held
+        return
+
+
+def _locked(path: Path, flags: int) -> int:
+    """A file descriptor that holds the lock `path`."""
+    while True:
+        lock = _opened(path, os.O_RDWR, flags)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UserError(f"{folder}: another process is writing there; choose another directory") from None
-        try:
-            yield
-        finally:
-            (folder / ".lock").unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(lock), path.lstat()):
+                    return lock
+        except BaseException:
+            os.close(lock)
+            raise
+        os.close(lock)  # whoever held it has removed it since it was opened
+
+
+def _opened(path: Path, flags: int, more: int = os.O_CREAT) -> int:
+    """Open a file of ours; a symbolic link in its place is replaced, not followed."""
+    if more & os.O_CREAT:
+        remove_links([path])
+    return os.open(path, flags | more | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)

@@ -1,13 +1,11 @@
-"""Whoever watches runs, and progress bars: epochs and images per second of runs; steps of unlike length."""
+"""Progress bars: epochs and images per second of runs; steps of unlike length."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -18,24 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-
-class Listener:
-    """Is told what happens while runs are carried out. This one does not care; a bar, a table, a page do."""
-
-    def planned(self, num_runs: int, num_complete: int, num_epochs: int, lines: Sequence[str]) -> None:
-        """So many runs, of which so many are complete already; `lines` say how the others are grouped."""
-
-    def advanced(self, num_epochs: float, num_images: int) -> None:
-        """So many epochs, or parts of one, and images more; called many times a second."""
-
-    def said(self, name: str, text: str) -> None:
-        """The run `name` has something to say: its summary, an epoch."""
-
-    def epoch(self, name: str, row: dict[str, float]) -> None:
-        """The run `name` has finished an epoch."""
-
-    def ended(self, name: str, result: dict[str, Any]) -> None:
-        """A run has ended, with what its result.json holds."""
+from mlp_study.showing import console
 
 
 class Bar:
@@ -57,7 +38,7 @@ class TrainingBar(Bar):
     """A bar over epochs, `num_epochs` in all; silent where standard error is no terminal or `enabled` is false."""
 
     def __init__(self, description: str, num_epochs: int, enabled: bool = True) -> None:
-        console = Console(stderr=True, force_jupyter=False)
+        output = console(stderr=True)
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -67,9 +48,9 @@ class TrainingBar(Bar):
             TextColumn("left"),
             TimeRemainingColumn(),
             TextColumn("{task.fields[note]}"),
-            console=console,
+            console=output,
             transient=True,
-            disable=not (enabled and console.is_terminal),
+            disable=not (enabled and output.is_terminal),
         )
         self._task = self._progress.add_task(description, total=num_epochs, rate=0.0, note="", epochs=0.0)
         self._epochs = 0.0
@@ -99,16 +80,16 @@ class StepsBar(Bar):
     """A bar over `num_steps` steps that take no equal time; silent where standard error is no terminal."""
 
     def __init__(self, num_steps: int) -> None:
-        console = Console(stderr=True, force_jupyter=False)
+        output = console(stderr=True)
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            console=console,
+            console=output,
             transient=True,
-            disable=not console.is_terminal,
+            disable=not output.is_terminal,
         )
         self._task = self._progress.add_task("", total=num_steps, completed=-1)
 

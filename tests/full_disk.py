@@ -1,14 +1,16 @@
-"""Imported before a command, this lets the run of seed 1 fail where its network is made."""
+"""A disk on which files cannot grow: the kernel's own limit, which ends a write as a full disk does."""
 
-from mlp_study.engines.lit import LitMLP
-
-plain = LitMLP.of
-
-
-def broken(config, in_size, out_size):
-    if config.seed == 1:
-        raise RuntimeError("the disk is full")
-    return plain(config, in_size, out_size)
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
-LitMLP.of = broken
+@contextmanager
+def largest_file(num_bytes: int) -> Iterator[None]:
+    """Let no file of this process grow beyond so many bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 
 from mlp_study.config import Config
 from mlp_study.execution.carry_out import carry_out
-from mlp_study.progress import Listener
+from mlp_study.runs.listener import Listener
 from mlp_study.runs.run import Run
 from mlp_study.sweeps.explain import conf_dir
 

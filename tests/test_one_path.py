@@ -14,7 +14,7 @@ from mlp_study.engines.stack.trainer import StackTrainer
 from mlp_study.engines.writer import RunWriter
 from mlp_study.errors import UserError
 from mlp_study.execution.carry_out import carry_out
-from mlp_study.progress import Listener
+from mlp_study.runs.listener import Listener
 from mlp_study.sweeps.words import single_run, study_runs
 
 DIGITS = ["data=digits", "logger=none", "trainer.limit_train_batches=4", "trainer.max_epochs=4", "model.hidden=[8]"]
@@ -48,7 +48,7 @@ class AtEpoch(Listener):
         self.epochs += num_epochs
 
     def ended(self, name, result):
-        self.ended_runs.append((name, result["status"]))
+        self.ended_runs.append((name, result.status))
 
 
 @both_engines
@@ -57,9 +57,9 @@ def test_what_is_complete_is_passed_over(tmp_path, engine):
     first = carry_out(runs[:1], engine)
     listener = AtEpoch("seed=0", 1, lambda: pytest.fail("trained again"))
     results = carry_out(runs, engine, listener)
-    assert results[0] == first[0] == json.loads((runs[0].folder / "result.json").read_text())
+    assert results[0] == first[0] == runs[0].result()
     assert listener.ended_runs == [("seed=1", "completed")]
-    assert [result["status"] for result in results] == ["completed", "completed"]
+    assert [result.status for result in results] == ["completed", "completed"]
 
 
 @both_engines
@@ -85,8 +85,8 @@ def test_a_directory_that_another_process_holds_fails_alone(tmp_path, engine):
         held, free = carry_out(runs, engine)
         with pytest.raises(UserError, match="another process is writing there"):
             carry_out(runs[:1], engine)
-    assert (held["status"], free["status"]) == ("failed", "completed")
-    assert "another process" in held["reason"]
+    assert (held.status, free.status) == ("failed", "completed")
+    assert "another process" in held.reason
     assert [path.name for path in runs[0].folder.iterdir()] == [".lock"]  # nothing of ours in there
 
 
@@ -104,14 +104,14 @@ def test_a_directory_that_can_no_longer_be_written_fails_alone_and_says_how_far_
 
     listener = AtEpoch("seed=1", 2, spoil)
     results = carry_out(runs, engine, listener)
-    assert [result["status"] for result in results] == ["completed", "failed", "completed"]
+    assert [result.status for result in results] == ["completed", "failed", "completed"]
     failed = json.loads((runs[1].folder / "result.json").read_text())
-    assert failed == results[1]
-    assert failed["reason"].startswith("IsADirectoryError")
+    assert failed == results[1].as_dict()
+    assert failed["reason"] == f"{runs[1].folder}/history.csv: Is a directory"
     rows = pd.read_csv(runs[1].folder / "two_epochs.csv")
     assert failed["epochs"] == len(rows) == 2
     assert failed["device"] == "cpu"
-    assert failed["num_parameters"] == results[0]["num_parameters"]
+    assert failed["num_parameters"] == results[0].num_parameters
     assert failed["metrics"]["val_acc"] == rows["val_acc"].iloc[-1]
     assert failed["metrics"]["best_val_loss"] == rows["val_loss"].min()
     assert failed["timings"]["train_seconds"] > 0
@@ -125,9 +125,9 @@ def test_a_directory_that_can_no_longer_be_written_fails_alone_and_says_how_far_
 def test_a_directory_that_vanishes_is_a_failure_of_its_run_alone(tmp_path, engine):
     runs = sweep(tmp_path, "seed=0,1")
     results = carry_out(runs, engine, AtEpoch("seed=0", 1, lambda: shutil.rmtree(runs[0].folder)))
-    assert [result["status"] for result in results] == ["failed", "completed"]
-    assert results[0]["reason"].startswith("FileNotFoundError")
-    assert results[0]["epochs"] == 1
+    assert [result.status for result in results] == ["failed", "completed"]
+    assert results[0].reason == f"{runs[0].folder}/history.csv: No such file or directory"
+    assert results[0].epochs == 1
 
 
 @both_engines
@@ -141,9 +141,9 @@ def test_an_exception_in_the_middle_is_the_failure_of_its_run_alone_with_its_epo
 
     monkeypatch.setattr(RunWriter, "epoch", broken)
     results = carry_out(sweep(tmp_path, "seed=0,1,2"), engine)
-    assert [result["status"] for result in results] == ["completed", "failed", "completed"]
-    assert (results[1]["reason"], results[1]["epochs"]) == ("no more epochs", 1)
-    assert results[1]["metrics"].keys() == results[0]["metrics"].keys() - {"test_loss", "test_acc"}
+    assert [result.status for result in results] == ["completed", "failed", "completed"]
+    assert (results[1].reason, results[1].epochs) == ("no more epochs", 1)
+    assert results[1].metrics.keys() == results[0].metrics.keys() - {"test_loss", "test_acc"}
 
 
 @both_engines
@@ -151,16 +151,16 @@ def test_a_checkpoint_that_cannot_be_written_fails_its_run_alone(tmp_path, engin
     runs = sweep(tmp_path, "seed=0,1", "callbacks=checkpoint")
     spoil = AtEpoch("seed=0", 1, lambda: (runs[0].folder / "checkpoints").write_text("no directory"))
     results = carry_out(runs, engine, spoil)
-    assert [result["status"] for result in results] == ["failed", "completed"]
+    assert [result.status for result in results] == ["failed", "completed"]
     assert not list(tmp_path.rglob(".*"))  # no lock, no half-written file
 
 
 @both_engines
 def test_a_network_that_cannot_be_initialized_fails_alone(tmp_path, engine):
     results = carry_out(sweep(tmp_path, "init=constant", "init.value=0.1,1e39"), engine)
-    assert [result["status"] for result in results] == ["completed", "failed"]
-    assert "overflow" in results[1]["reason"]
-    assert results[1]["epochs"] == 0
+    assert [result.status for result in results] == ["completed", "failed"]
+    assert "overflow" in results[1].reason
+    assert results[1].epochs == 0
 
 
 @both_engines
@@ -169,8 +169,8 @@ def test_data_that_cannot_be_had_fail_all_runs_once(tmp_path, engine):
     runs = sweep(tmp_path / "study", "data=arrays", f"data.file={tmp_path}/mine.npz", "data.batch_size=4", "seed=0,1")
     (tmp_path / "mine.npz").unlink()
     results = carry_out(runs, engine)
-    assert [result["status"] for result in results] == ["failed", "failed"]
-    assert all("mine.npz: no such file" in run.result()["reason"] for run in runs)
+    assert [result.status for result in results] == ["failed", "failed"]
+    assert all("mine.npz: no such file" in run.result().reason for run in runs)
 
 
 def test_a_stack_that_fails_is_tried_in_smaller_ones_until_the_run_that_fails_is_alone(tmp_path, monkeypatch):
@@ -189,8 +189,8 @@ def test_a_stack_that_fails_is_tried_in_smaller_ones_until_the_run_that_fails_is
     monkeypatch.setattr(StackTrainer, "train_epoch", broken)
     listener = AtEpoch("", 0, None)
     results = carry_out(sweep(tmp_path / "broken", *words), "stack", listener)
-    assert [result["status"] for result in results] == ["completed"] * 5 + ["failed", "completed"]
-    assert (results[5]["reason"], results[5]["epochs"]) == ("RuntimeError: CUDA out of memory", 1)
+    assert [result.status for result in results] == ["completed"] * 5 + ["failed", "completed"]
+    assert (results[5].reason, results[5].epochs) == ("RuntimeError: CUDA out of memory", 1)
     assert sizes == [7, 3, 4, 2, 2, 1, 1]
     whole, broken_ones = histories(undisturbed), histories(sweep(tmp_path / "broken", *words))
     del whole["seed=5"], broken_ones["seed=5"]
@@ -209,8 +209,8 @@ def test_the_lightning_engine_records_what_goes_wrong_in_the_network_itself(tmp_
 
     monkeypatch.setattr(LitMLP, "training_step", broken)
     results = carry_out(sweep(tmp_path, "seed=0,1,2"), "lightning")
-    assert [result["status"] for result in results] == ["completed", "failed", "completed"]
-    assert (results[1]["reason"], results[1]["epochs"]) == ("RuntimeError: CUDA out of memory", 2)
+    assert [result.status for result in results] == ["completed", "failed", "completed"]
+    assert (results[1].reason, results[1].epochs) == ("RuntimeError: CUDA out of memory", 2)
 
 
 @both_engines
@@ -225,7 +225,7 @@ def test_an_interrupt_goes_through_and_leaves_no_result(tmp_path, engine):
     assert len(pd.read_csv(runs[0].folder / "history.csv")) == 2
     assert not list(tmp_path.rglob(".lock"))
     results = carry_out(runs, engine)
-    assert [result["epochs"] for result in results] == [4, 4]
+    assert [result.epochs for result in results] == [4, 4]
 
 
 def test_early_stopping_and_the_best_network_are_the_same_on_both_engines(tmp_path):
@@ -248,11 +248,11 @@ def test_early_stopping_and_the_best_network_are_the_same_on_both_engines(tmp_pa
             assert last["epoch"] == len(rows) - 1
             # It stopped when the highest accuracy was two epochs old, and not before.
             stops = [i for i in range(len(rows)) if i - int(np.argmax(rows["val_acc"].iloc[: i + 1])) >= 2]
-            assert result["status"] == ("stopped" if stops else "completed")
+            assert result.status == ("stopped" if stops else "completed")
             assert len(rows) == (stops[0] + 1 if stops else 15)
             reason = "early stopping: val_acc did not improve in 2 epochs"
-            assert result["reason"] == (reason if stops else "")
-            found.setdefault(run.name, []).append((result["status"], len(rows), best["epoch"]))
+            assert result.reason == (reason if stops else "")
+            found.setdefault(run.name, []).append((result.status, len(rows), best["epoch"]))
     assert all(one == other for one, other in found.values())
     assert "stopped" in {status for (status, _, _), _ in found.values()}
 
@@ -265,5 +265,5 @@ def test_an_attempt_that_has_failed_says_so_once(tmp_path):
     listener = AtEpoch("", 0, None)
     attempt = Attempt(single_run([*DIGITS], tmp_path), listener)
     attempt.fail(RuntimeError("first line\nsecond line"))
-    assert attempt.result["reason"] == "RuntimeError: first line"
+    assert attempt.result.reason == "RuntimeError: first line"
     assert listener.ended_runs == [(attempt.run.name, "failed")]

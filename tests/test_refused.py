@@ -54,7 +54,7 @@ def test_a_run_that_was_interrupted_is_ours(tmp_path):
     run = single_run(QUICK, tmp_path / "run")
     carry_out([run], "lightning")
     (run.folder / "result.json").unlink()
-    assert carry_out([run], "lightning")[0]["status"] == "completed"
+    assert carry_out([run], "lightning")[0].status == "completed"
 
 
 def test_other_words_for_a_finished_run_or_sweep_change_none_of_its_files(tmp_path):

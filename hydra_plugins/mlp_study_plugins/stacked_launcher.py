@@ -22,10 +22,13 @@ ConfigStore.instance().store(group="hydra/launcher", name="stacked", node=Stacke
 
 
 class StackedLauncher(Launcher):
-    """Plans which runs of a sweep can be trained as one, and trains stack after stack."""
+    """Plans which runs of a sweep can be trained as one, and trains stack after stack.
 
-    def __init__(self, max_members: int | None = None) -> None:
-        self.max_members = max_members
+    With the engine "lightning" it trains one run after the other, as `hydra/launcher=basic`: see the sweeper beside it.
+    """
+
+    def __init__(self, max_members: int | None = None, engine: str = "stack") -> None:
+        self.max_members, self.engine = max_members, engine
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Keep what Hydra hands over."""

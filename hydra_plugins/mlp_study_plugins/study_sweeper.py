@@ -3,9 +3,14 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.types import Override
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+from hydra_plugins.mlp_study_plugins.stacked_launcher import StackedLauncher
 
 
 @dataclass
@@ -26,6 +31,16 @@ class StudySweeper(BasicSweeper):
     Each run's directory is named after the overrides that are swept (`optim=sgd,init=glorot`), written into its own
     `hydra.sweep.subdir`, so that every launcher, in whatever process, uses the same one.
     """
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Make the launcher; ours for `hydra/launcher=basic`.
+
+        Hydra's own would stop a grid at the first run whose directory cannot be made.
+        """
+        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
+        if isinstance(self.launcher, BasicLauncher):
+            self.launcher = StackedLauncher(engine="lightning")
+            self.launcher.setup(hydra_context=hydra_context, task_function=task_function, config=config)
 
     def split_arguments(self, overrides: list[Override], max_batch_size: int | None) -> list[list[list[str]]]:  # type: ignore[override]
         """The jobs' overrides, in batches; each with its directory."""

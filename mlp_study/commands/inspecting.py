@@ -28,7 +28,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlp_study.choices.rules import unknown
-from mlp_study.errors import UserError, one_line
+from mlp_study.errors import UserError
+from mlp_study.program import program
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the embeddings (0)")
     parser.add_argument("--out", type=Path, help="where results go (RUN/inspection)")
     arguments = parser.parse_args(argv)
-    with one_line():
+    with program():
         inspect(arguments)
 
 
@@ -181,6 +182,7 @@ def write_embeddings(
     uris: list[str],
 ) -> None:
     """Write embeddings as a table, a picture for each layer and an interactive page."""
+    from mlp_study.figures.saving import save
     from mlp_study.files import write_text
     from mlp_study.inspection import page, scatter
     from mlp_study.inspection.embeddings import table
@@ -188,5 +190,5 @@ def write_embeddings(
     write_text(folder / "embeddings.csv", table(embeddings, labels).to_csv(index=False, lineterminator="\n"))
     for layer in dict.fromkeys(embedding.layer for embedding in embeddings):
         of_layer = [embedding for embedding in embeddings if embedding.layer == layer]
-        scatter.write(folder, layer, scatter.draw(f"{layer}: {title}", of_layer, labels))
+        save(scatter.draw(f"{layer}: {title}", of_layer, labels), folder, f"embeddings_{layer}", dpi=110)
     write_text(folder / "embeddings.html", page.page(title, embeddings, labels, predicted, uris))

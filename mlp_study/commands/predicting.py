@@ -16,11 +16,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from mlp_study.errors import UserError, one_line
+from mlp_study.errors import UserError
+from mlp_study.program import program
+from mlp_study.showing import printable
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from mlp_study.data.scaling import Scaler
     from mlp_study.engines.trained import TrainedRun
 
 
@@ -40,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--out", type=Path, help="where results go (RUN/predictions)")
     arguments = parser.parse_args(argv)
-    with one_line():
+    with program():
         predict(arguments)
 
 
@@ -52,13 +55,25 @@ def predict(arguments: argparse.Namespace) -> None:
     """
     from mlp_study.data.scaling import Scaler
     from mlp_study.engines.trained import open_run
+    from mlp_study.files import claimed
 
     run = open_run(arguments.run, arguments.checkpoint)
     images = _images(arguments, run)
     scaler = None if arguments.scaling == "run" else Scaler.fit(arguments.scaling, images.pixels, images.largest)
     outputs = run.outputs(images.pixels, scaler)
     folder = arguments.out or arguments.run / "predictions"
-    folder.mkdir(parents=True, exist_ok=True)
+    with claimed(folder):
+        _write(folder, arguments, run, images, outputs, scaler)
+
+
+def _write(
+    folder: Path,
+    arguments: argparse.Namespace,
+    run: TrainedRun,
+    images: Images,
+    outputs: np.ndarray,
+    scaler: Scaler | None,
+) -> None:
     predicted = outputs.argmax(1)
     if arguments.csv is not None:
         _write_table(folder / "submission.csv", "submission", "ImageId,Label", run.classes[predicted], first=1)
@@ -66,7 +81,7 @@ def predict(arguments: argparse.Namespace) -> None:
         _write_table(folder / "predictions.csv", "predictions", "row,class", run.classes[predicted], first=0)
     if arguments.images is not None:
         for path, i, row in zip(arguments.images, predicted, outputs, strict=True):
-            print(f"{path}: {run.classes[i]} ({row[i]:.1%})")
+            print(printable(f"{path}: {run.classes[i]} ({row[i]:.1%})"))
     if images.labels is not None:
         from mlp_study.inspection import confusion
 

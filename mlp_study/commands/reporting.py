@@ -10,14 +10,18 @@ mean, with a band from the lowest to the highest.
 from __future__ import annotations
 
 import argparse
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import track
 
-from mlp_study.errors import one_line
+from mlp_study.figures.saving import save
 from mlp_study.figures.study_figures import drawings
+from mlp_study.files import claimed
+from mlp_study.program import program
+from mlp_study.runs.cells import LeftOut
+from mlp_study.showing import console, printable
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -27,25 +31,28 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("study", type=Path, help="the directory of a sweep or of a run")
     arguments = parser.parse_args(argv)
-    with one_line():
+    with program():
         for path in report(arguments.study):
             print(path)
 
 
 def report(folder: Path) -> list[Path]:
-    """Draw all figures of the study in `folder`; returns the files written.
+    """Draw all figures of the study in `folder`; returns the files written. What is left out of them is said.
 
     curves; digits, one example of each class; learning_rates, where rates were swept; panels_* and heat_map_*, where
     exactly two settings were.
 
     Raises:
-        UserError: there is no run in it that has finished an epoch.
+        UserError: there is no run in it that has finished an epoch, or another process draws it.
     """
-    wanted = [(name, figure) for name, figure in drawings(folder).items() if figure is not None]
-    (folder / "figures").mkdir(exist_ok=True)
+    output = console(stderr=True)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", LeftOut)
+        wanted = [(name, figure) for name, figure in drawings(folder).items() if figure is not None]
+    for line in dict.fromkeys(str(warning.message) for warning in said):
+        output.print(printable(line))
     written = []
-    for name, figure in track(wanted, "drawing", transient=True, console=Console(stderr=True)):
-        for ending in ("png", "svg"):
-            written.append(folder / "figures" / f"{name}.{ending}")
-            figure.savefig(written[-1], dpi=120)
+    with claimed(folder / "figures"):
+        for name, figure in track(wanted, "drawing", transient=True, console=output):
+            written += save(figure, folder / "figures", name)
     return written

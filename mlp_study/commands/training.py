@@ -23,15 +23,17 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from mlp_study.errors import FAILED_EXIT_CODE, RunsFailed, UserError, one_line
-from mlp_study.runs.run import FAILED, Run, name_of
+from mlp_study.errors import FAILED_EXIT_CODE, RunsFailed, UserError
+from mlp_study.program import program
+from mlp_study.runs.result import FAILED, Result
+from mlp_study.runs.run import Run, name_of
 from mlp_study.sweeps import words  # noqa: F401  registers what conf/ resolves
 from mlp_study.sweeps.checks import typed
 from mlp_study.sweeps.explain import conf_dir, explain
 from mlp_study.version import __version__
 
 
-def train(composed: DictConfig) -> dict[str, Any]:
+def train(composed: DictConfig) -> Result:
     """Train the run that Hydra composed, in the directory that Hydra made for it; returns its result."""
     from mlp_study.execution.carry_out import carry_out
     from mlp_study.execution.console import ConsoleListener
@@ -42,8 +44,8 @@ def train(composed: DictConfig) -> dict[str, Any]:
     run = Run(typed(composed), folder, overrides, folder.name if in_grid else name_of(overrides))
     with ConsoleListener([run], is_verbose=not in_grid) as listener:
         (result,) = carry_out([run], "lightning", listener, number=hydra_config.job.num if in_grid else 0)
-    if result["status"] == FAILED and not in_grid:
-        raise RunsFailed(f"the run failed: {result['reason']}; the traceback is in {folder / 'train.log'}")
+    if result.status == FAILED and not in_grid:
+        raise RunsFailed(f"the run failed: {result.reason}; the traceback is in {folder / 'train.log'}")
     return result
 
 
@@ -54,21 +56,18 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"mlp_study {__version__}")
         return
     before, full_error = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
-    sys.argv = [sys.argv[0], *typed_words]
-    # Errors reach this function instead of being printed by Hydra; a user who sets the variable gets them whole.
-    os.environ["HYDRA_FULL_ERROR"] = "1"
-    command = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")(train)
-    try:
-        if full_error == "1":
-            command()
-        else:
-            with one_line():
-                _in_our_words(command)
-    finally:
-        sys.argv = before
-        os.environ.pop("HYDRA_FULL_ERROR")
-        if full_error is not None:
-            os.environ["HYDRA_FULL_ERROR"] = full_error
+    with program():
+        sys.argv = [sys.argv[0], *typed_words]
+        # Errors reach this function instead of being printed by Hydra; a user who sets the variable gets them whole.
+        os.environ["HYDRA_FULL_ERROR"] = "1"
+        command = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")(train)
+        try:
+            command() if full_error == "1" else _in_our_words(command)
+        finally:
+            sys.argv = before
+            os.environ.pop("HYDRA_FULL_ERROR")
+            if full_error is not None:
+                os.environ["HYDRA_FULL_ERROR"] = full_error
 
 
 def _in_our_words(command: Callable[[], Any]) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from mlp_study.errors import UserError
+from mlp_study.files import replaced
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,8 @@ class Scaler:
         return result
 
     def save(self, path: Path) -> None:
-        """Write an .npz of plain arrays."""
-        with path.open("wb") as file:
+        """Write an .npz of plain arrays, in one step."""
+        with replaced(path) as temporary, temporary.open("wb") as file:
             np.savez(file, name=np.array(self.name), mean=self.mean, scale=self.scale)
 
     @classmethod

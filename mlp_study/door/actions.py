@@ -17,9 +17,10 @@ from mlp_study.door.study import Study
 from mlp_study.door.trained_run import Run
 from mlp_study.errors import RunsFailed, UserError
 from mlp_study.files import claimed, replaced
-from mlp_study.progress import Listener
 from mlp_study.runs import table
-from mlp_study.runs.run import FAILED, name_of
+from mlp_study.runs.listener import Listener
+from mlp_study.runs.result import FAILED
+from mlp_study.runs.run import name_of
 from mlp_study.sweeps.checks import check_ready
 from mlp_study.sweeps.sweep import check_all
 from mlp_study.sweeps.words import single_run, study_runs
@@ -64,7 +65,7 @@ def sweep(
     with claimed(home), ConsoleListener(runs) if progress else _Silent() as listener:
         results = carry_out(runs, engine, listener)
         table.write_table(home)
-    failed = [f"{result['name']}: {result['reason']}" for result in results if result["status"] == FAILED]
+    failed = [f"{result.name}: {result.reason}" for result in results if result.status == FAILED]
     if failed:
         warnings.warn(f"{len(failed)} of {len(results)} runs failed: {'; '.join(failed)}", stacklevel=2)
     return Study(home)
@@ -97,8 +98,8 @@ def train(
     check_ready(run.config)
     with ConsoleListener([run], is_verbose=True) if progress else _Silent() as listener:
         (result,) = carry_out([run], engine, listener)
-    if result["status"] == FAILED:
-        raise RunsFailed(f"the run failed: {result['reason']}; the traceback is in {run.folder / 'train.log'}")
+    if result.status == FAILED:
+        raise RunsFailed(f"the run failed: {result.reason}; the traceback is in {run.folder / 'train.log'}")
     return Run(run.config, run.folder, run.overrides, run.name)
 
 

@@ -26,7 +26,7 @@ class Study:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        if not any(self.folder.glob("*/config.yaml")):
+        if not table_of_study.run_folders(self.folder):
             raise UserError(f"{folder}: not a study: no run in it has a config.yaml")
 
     def table(self, over_seeds: bool = False) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -9,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from mlp_study.errors import UserError
+from mlp_study.runs.result import DAMAGED, UNFINISHED, Damaged, read_history
 from mlp_study.runs.run import Run as PlainRun
-from mlp_study.runs.run import read_config, read_result
+from mlp_study.runs.run import read_config
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,31 +32,39 @@ class Run(PlainRun):
             UserError: there is none, or its configuration is damaged.
         """
         folder = Path(folder)
-        result = read_result(folder) or {}
-        overrides = tuple(map(str, result.get("overrides", ())))
-        return cls(read_config(folder), folder, overrides, str(result.get("name", folder.name)))
+        run = cls(read_config(folder), folder, (), folder.name)
+        if run.damage() or (result := run.result()) is None:
+            return run
+        return cls(run.config, folder, result.overrides, result.name)
 
     @property
     def status(self) -> str:
-        """completed, stopped, diverged or failed; unfinished where training has not ended."""
-        return (self.result() or {}).get("status", "unfinished")
+        """completed, stopped, diverged or failed; unfinished where it has not ended, damaged where its record is."""
+        if self.damage():
+            return DAMAGED
+        result = self.result()
+        return UNFINISHED if result is None else result.status
 
-    def metrics(self) -> dict[str, float]:
-        """Losses and accuracies at the end, the best of them, and those of the test images; see result.json."""
-        return (self.result() or {}).get("metrics", {})
+    def metrics(self) -> Mapping[str, float | None]:
+        """Losses and accuracies at the end, the best of them, and those of the test images; see result.json.
+
+        None where a number is not finite; nothing where the run has not ended.
+
+        Raises:
+            UserError: the record is damaged.
+        """
+        result = self.result()
+        return {} if result is None else result.metrics
 
     def history(self) -> pd.DataFrame:
         """One row per epoch: history.csv.
 
         Raises:
-            UserError: there is none.
+            UserError: there is none, or it is damaged.
         """
-        import pandas as pd
-
-        try:
-            return pd.read_csv(self.folder / "history.csv")
-        except (OSError, ValueError) as error:
-            raise UserError(f"{self.folder / 'history.csv'}: not a readable history ({error})") from None
+        if damage := self.damage():
+            raise Damaged(damage)
+        return read_history(self.folder)
 
     def model(self, which: str = "last") -> MLP:
         """The trained network, scaled inputs to logits, in evaluation mode.
@@ -95,8 +105,8 @@ class Run(PlainRun):
         return {}
 
     def __repr__(self) -> str:
-        metrics = self.metrics()
+        metrics = {} if self.damage() else self.metrics()
         shown = "".join(
-            f", {key}={metrics[key]:.4f}" for key in ("val_acc", "test_acc") if metrics.get(key) is not None
+            f", {key}={value:.4f}" for key in ("val_acc", "test_acc") if (value := metrics.get(key)) is not None
         )
         return f"Run({self.name!r}, {self.status}{shown}, folder={str(self.folder)!r})"

@@ -13,11 +13,12 @@ from mlp_study.engines.datamodule import ImageDataModule
 from mlp_study.engines.judge import Judge
 from mlp_study.engines.lit import LitMLP
 from mlp_study.engines.writer import RunWriter, TestOutcome
-from mlp_study.errors import UserError
+from mlp_study.errors import NotWritten, UserError
 from mlp_study.learning.layer_statistics import Histogram
 from mlp_study.nets.summary import summary
-from mlp_study.progress import Listener
-from mlp_study.runs.run import FAILED, Run, outcome_line
+from mlp_study.runs.listener import Listener
+from mlp_study.runs.result import FAILED, Result
+from mlp_study.runs.run import Run
 
 
 class Attempt:
@@ -38,7 +39,7 @@ class Attempt:
         self.run, self.listener = run, listener
         self.writer, self.judge = RunWriter(run), Judge(run.config)
         self.status, self.reason = "", ""
-        self.result: dict[str, Any] | None = None
+        self.result: Result | None = None
         self.train_seconds = 0.0
         self.num_images = 0
 
@@ -86,7 +87,7 @@ class Attempt:
             result = self.writer.finish(
                 self.status, self.reason, test, data, self.train_seconds, self.num_images, seconds
             )
-            self._say(outcome_line(result))
+            self._say(result.line())
             self.writer.record.write(result)
             self._over(result)
 
@@ -98,10 +99,10 @@ class Attempt:
         result = record.finish(FAILED, self.reason, {}, self.train_seconds, self.num_images)
         self.close()
         if is_held:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, NotWritten):
                 record.log("".join(traceback.format_exception(error)))
-                record.log(outcome_line(result))
-            with contextlib.suppress(OSError):
+                record.log(result.line())
+            with contextlib.suppress(OSError, NotWritten):
                 record.write(result)
         self._over(result)
 
@@ -114,7 +115,7 @@ class Attempt:
         with contextlib.suppress(OSError):
             self.writer.close()
 
-    def _over(self, result: dict[str, Any]) -> None:
+    def _over(self, result: Result) -> None:
         self.result = result
         # What it will not train on any more counts as done.
         self.listener.advanced(self.judge.max_epochs - len(self.writer.record.history), 0)

@@ -6,6 +6,7 @@ Read as plain tensors and numbers; nothing in a file is executed.
 from __future__ import annotations
 
 import copy
+import io
 import pickle
 import warnings
 import zipfile
@@ -21,7 +22,7 @@ from mlp_study.choices.rules import layer_names
 from mlp_study.engines.lit import LitMLP
 from mlp_study.engines.quiet import quiet_lightning
 from mlp_study.errors import UserError
-from mlp_study.files import replaced
+from mlp_study.files import make_folder, replaced
 
 
 def content(
@@ -102,9 +103,12 @@ def _fresh_loops() -> dict[str, Any]:
 
 def save(path: Path, checkpoint: dict[str, Any]) -> None:
     """Write a checkpoint in one step."""
-    path.parent.mkdir(exist_ok=True)
+    # Through memory: torch's own writer of files says of a full disk neither that it is full nor which file it was.
+    content = io.BytesIO()
+    torch.save(checkpoint, content)
+    make_folder(path.parent)
     with replaced(path) as temporary:
-        torch.save(checkpoint, temporary)
+        temporary.write_bytes(content.getbuffer())
 
 
 def load(path: Path) -> LitMLP:

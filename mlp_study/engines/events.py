@@ -24,6 +24,7 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 from torch.utils.tensorboard.summary import histogram_raw, hparams, scalar
 
 from mlp_study.config import Config
+from mlp_study.errors import NotWritten
 from mlp_study.learning.layer_statistics import Histogram
 from mlp_study.nets.mlp import MLP
 
@@ -35,12 +36,15 @@ class EventFile:
     """One run's TensorBoard events. The x-axis of everything is the epoch."""
 
     def __init__(self, folder: Path) -> None:
-        path = folder / f"events.out.tfevents.{time.time():.6f}.{socket.gethostname()}"
-        self._writer = RecordWriter(path.open("wb"))
+        self._path = folder / f"events.out.tfevents.{time.time():.6f}.{socket.gethostname()}"
+        self._writer = RecordWriter(self._path.open("xb"))
         self._write(Event(wall_time=time.time(), file_version="brain.Event:2"))
 
     def _write(self, event: Event) -> None:
-        self._writer.write(event.SerializeToString())
+        try:
+            self._writer.write(event.SerializeToString())
+        except OSError as error:
+            raise NotWritten(self._path, error) from error
 
     def _summary(self, summary: Summary, step: int) -> None:
         self._write(Event(wall_time=time.time(), step=step, summary=summary))
@@ -88,11 +92,15 @@ class EventFile:
 
     def close(self) -> None:
         """Flush and close."""
+        self.flush()
         self._writer.close()
 
     def flush(self) -> None:
         """Hand everything written so far to the system."""
-        self._writer.flush()
+        try:
+            self._writer.flush()
+        except OSError as error:
+            raise NotWritten(self._path, error) from error
 
 
 # Always columns of the HParams tab, which opens with the first five in the order of the alphabet. init.std tells the

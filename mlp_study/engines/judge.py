@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from mlp_study.config import Config
 from mlp_study.config.sections import Checkpoint
-from mlp_study.runs.run import COMPLETED, DIVERGED, STOPPED
+from mlp_study.runs.result import COMPLETED, DIVERGED, STOPPED
 
 # A finite loss this many times that of the first mini-batch counts as divergence: the outputs of a saturated network
 # are bounded, so that its loss can be absurd without ever reaching infinity.

@@ -18,8 +18,8 @@ from mlp_study.engines.lit import LitMLP
 from mlp_study.engines.quiet import quiet_lightning
 from mlp_study.engines.writer import TestOutcome
 from mlp_study.learning.layer_statistics import layer_histograms, layer_statistics
-from mlp_study.progress import Listener
-from mlp_study.runs.run import DIVERGED
+from mlp_study.runs.listener import Listener
+from mlp_study.runs.result import DIVERGED
 
 
 def train(attempts: Sequence[Attempt], data: ImageDataModule, listener: Listener) -> None:

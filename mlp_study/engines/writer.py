@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from mlp_study.learning.layer_statistics import Histogram
 from mlp_study.nets.mlp import MLP
 from mlp_study.nets.summary import num_parameters, summary
 from mlp_study.runs.record import RunRecord
+from mlp_study.runs.result import Result
 from mlp_study.runs.run import Run
 
 
@@ -76,13 +77,13 @@ class RunWriter:
         train_seconds: float,
         num_images: int,
         seconds: float | None = None,
-    ) -> dict[str, Any]:
+    ) -> Result:
         """The content of result.json, not yet written, see `RunRecord.finish`; the events are complete then."""
         metrics = {} if test is None else {"test_loss": test.loss, "test_acc": test.acc}
         result = self.record.finish(status, reason, metrics, train_seconds, num_images, seconds)
         if self.events is not None:
             epoch = len(self.record.history)
-            best = {f"best/{key}": result["metrics"].get(f"best_{key}") for key in ("val_acc", "val_loss")}
+            best = {f"best/{key}": result.metrics.get(f"best_{key}") for key in ("val_acc", "val_loss")}
             last = {**metrics, **{key: value for key, value in best.items() if value is not None}}
             if last:
                 self.events.scalars(last, epoch)

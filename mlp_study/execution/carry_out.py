@@ -1,6 +1,6 @@
 """The one way in which runs are trained. The command line, the launcher, a notebook and the benchmarks are its callers.
 
-    carry_out([run, ...])    ->    what each result.json holds
+    carry_out([run, ...])    ->    a Result for each
 
 Runs that are complete are passed over, the others grouped into tasks and handed to an engine. One run's failure is
 recorded and touches no other: what goes wrong while a run is written is its own failure already; what goes wrong in a
@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 from mlp_study.engines import plain
 from mlp_study.engines.attempt import Attempt
@@ -22,7 +21,8 @@ from mlp_study.engines.stack import trainer as stack
 from mlp_study.engines.stack.grouping import describe, plan
 from mlp_study.errors import UserError
 from mlp_study.files import claimed
-from mlp_study.progress import Listener
+from mlp_study.runs.listener import Listener
+from mlp_study.runs.result import Result
 from mlp_study.runs.run import Run
 
 ENGINES = {"lightning": plain.train, "stack": stack.train}
@@ -34,8 +34,8 @@ def carry_out(
     listener: Listener | None = None,
     max_members: int | None = None,
     number: int = 0,
-) -> list[dict[str, Any]]:
-    """Train what is not complete; returns the content of each run's result.json, in the order of `runs`.
+) -> list[Result]:
+    """Train what is not complete; returns how each run ended, in the order of `runs`.
 
     A run that fails is a result like any other, with status "failed".
 
@@ -53,15 +53,22 @@ def carry_out(
     if engine not in ENGINES:
         raise UserError(f"engine={engine!r}: expected one of {', '.join(ENGINES)}")
     listener = listener or Listener()
-    todo = [run for run in runs if not run.is_complete()]
+    results = {run.folder: result for run in runs if (result := _completed(run)) is not None}
+    todo = [run for run in runs if run.folder not in results]
+    for run in todo:
+        if damage := run.damage():
+            listener.remarked(f"{damage}; the run is trained anew")
     tasks, lines = _tasks(todo, engine, max_members)
     num_epochs = sum(run.config.trainer.max_epochs for run in todo)
     listener.planned(len(runs), len(runs) - len(todo), num_epochs, lines)
     prepare_processor()
-    results: dict[Path, dict[str, Any]] = {}
     for i, task in enumerate(tasks):
         results |= _claim_and_train(task, engine, listener, number + i, is_alone=len(runs) == 1)
-    return [results[run.folder] if run.folder in results else run.result() or {} for run in runs]
+    return [results[run.folder] for run in runs]
+
+
+def _completed(run: Run) -> Result | None:
+    return run.result() if run.is_complete() else None
 
 
 def _tasks(runs: Sequence[Run], engine: str, max_members: int | None) -> tuple[list[list[Run]], list[str]]:
@@ -75,24 +82,26 @@ def _tasks(runs: Sequence[Run], engine: str, max_members: int | None) -> tuple[l
 
 def _claim_and_train(
     runs: Sequence[Run], engine: str, listener: Listener, number: int, is_alone: bool
-) -> dict[Path, dict[str, Any]]:
+) -> dict[Path, Result]:
     """A task, from claiming its directories to letting go of them."""
-    refused, held = [], []
+    refused, held, finished = [], [], {}
     with ExitStack() as claims:
         for run in runs:
             try:
                 claims.enter_context(claimed(run.folder))
-                if not run.is_complete():  # another process may have trained it since
+                if (result := _completed(run)) is None:
                     held.append(run)
+                else:  # another process has trained it since
+                    finished[run.folder] = result
             except UserError as error:
                 if is_alone:
                     raise
                 refused.append(Attempt(run, listener))
                 refused[-1].fail(error, is_held=False)
-        return _results(refused) | (_train(held, engine, listener, number) if held else {})
+        return finished | _results(refused) | (_train(held, engine, listener, number) if held else {})
 
 
-def _train(runs: Sequence[Run], engine: str, listener: Listener, number: int) -> dict[Path, dict[str, Any]]:
+def _train(runs: Sequence[Run], engine: str, listener: Listener, number: int) -> dict[Path, Result]:
     """Train runs whose directories are held; where the engine itself fails, again in halves, down to single runs."""
     attempts = [Attempt(run, listener) for run in runs]
     again: list[Run] = []
@@ -131,5 +140,5 @@ def _data(attempts: Sequence[Attempt], number: int) -> ImageDataModule | None:
         return None
 
 
-def _results(attempts: Sequence[Attempt]) -> dict[Path, dict[str, Any]]:
+def _results(attempts: Sequence[Attempt]) -> dict[Path, Result]:
     return {attempt.run.folder: attempt.result for attempt in attempts if attempt.result is not None}

@@ -7,10 +7,11 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console
-
-from mlp_study.progress import Listener, TrainingBar
-from mlp_study.runs.run import FAILED, Run, outcome_line
+from mlp_study.progress import TrainingBar
+from mlp_study.runs.listener import Listener
+from mlp_study.runs.result import FAILED, Result
+from mlp_study.runs.run import Run
+from mlp_study.showing import console, printable
 
 MOST_LINES = 48  # outcomes printed one by one; the table and study.csv hold all
 
@@ -25,7 +26,7 @@ class ConsoleListener(Listener):
 
     def __init__(self, runs: Sequence[Run], is_verbose: bool = False) -> None:
         self.runs, self.is_verbose = {run.name: run for run in runs}, is_verbose
-        self.console = Console(highlight=False, soft_wrap=True, markup=False, force_jupyter=False)
+        self.console, self.errors = console(), console(stderr=True)
         self.num_runs = self.num_done = 0
         self.bar: TrainingBar | None = None
         self.started = time.perf_counter()
@@ -34,7 +35,7 @@ class ConsoleListener(Listener):
     def planned(self, num_runs: int, num_complete: int, num_epochs: int, lines: Sequence[str]) -> None:
         """Print the plan and begin the bar."""
         for run in self.runs.values() if num_complete and num_runs == 1 else ():
-            self.console.print(f"{run.name}: already complete in {run.folder}")
+            self.console.print(printable(f"{run.name}: already complete in {run.folder}"))
         if num_complete and num_runs > 1:
             self.console.print(f"{num_complete} of {num_runs} runs are already complete")
         if num_complete == num_runs:
@@ -46,6 +47,10 @@ class ConsoleListener(Listener):
         name = next(iter(self.runs)) if self.is_verbose else f"0/{self.num_runs} runs"
         self.bar = TrainingBar(name, num_epochs, enabled)
         self.bar.__enter__()
+
+    def remarked(self, line: str) -> None:
+        """Print it as what it is, no result."""
+        self.errors.print(printable(line))
 
     def advanced(self, num_epochs: float, num_images: int) -> None:
         """Move the bar."""
@@ -62,19 +67,20 @@ class ConsoleListener(Listener):
         if self.is_verbose and self.bar is not None:
             self.bar.note("  ".join(f"{key} {row[key]:.4f}" for key in ("train_loss", "val_acc") if key in row))
 
-    def ended(self, name: str, result: dict[str, Any]) -> None:
+    def ended(self, name: str, result: Result) -> None:
         """Print how a run ended."""
         self.num_done += 1
-        self.trained += result["timings"]["train_seconds"]
+        self.trained += result.timings["train_seconds"] or 0.0
         if self.is_verbose:
-            self.console.print(f"results: {self.runs[name].folder}")
+            self.console.print(printable(f"results: {self.runs[name].folder}"))
             return
         if self.bar is not None:
             self.bar.describe(f"{self.num_done}/{self.num_runs} runs")
-        if self.num_runs == 1 and result["status"] == FAILED:
-            self.console.print(f"{name}: failed ({result['reason']}); see {self.runs[name].folder / 'train.log'}")
+        if self.num_runs == 1 and result.status == FAILED:
+            log = self.runs[name].folder / "train.log"
+            self.console.print(printable(f"{name}: failed ({result.reason}); see {log}"))
         elif self.num_runs <= MOST_LINES:
-            self.console.print(outcome_line(result))
+            self.console.print(printable(result.line()))
 
     def costs(self) -> None:
         """Print what the runs took."""

@@ -1,9 +1,10 @@
-"""What the stacked launcher does: every run's directory as Hydra makes it, and then the one way to carry out runs."""
+"""What our launcher does: every run's directory as Hydra makes it, and then the one way to carry out runs."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from omegaconf import OmegaConf, open_dict
 from mlp_study.errors import UserError
 from mlp_study.execution.carry_out import carry_out
 from mlp_study.execution.console import ConsoleListener
+from mlp_study.files import make_folder, refuse_if_claimed, write_text
 from mlp_study.runs.run import Run
 from mlp_study.sweeps.checks import typed
 
@@ -25,7 +27,7 @@ def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], initial_job_id
     configure_log(launcher.config.hydra.hydra_logging, launcher.config.hydra.verbose)
     jobs = [_prepare(launcher, list(overrides), initial_job_idx + i) for i, overrides in enumerate(job_overrides)]
     with ConsoleListener([run for run, _ in jobs]) as listener:
-        results = carry_out([run for run, _ in jobs], "stack", listener, launcher.max_members)
+        results = carry_out([run for run, _ in jobs], launcher.engine, listener, launcher.max_members)
     for (_, returned), result in zip(jobs, results, strict=True):
         returned.return_value = result
         returned.status = JobStatus.COMPLETED
@@ -52,14 +54,18 @@ def _prepare(launcher: Any, overrides: list[str], number: int) -> tuple[Run, Job
         working_dir=os.getcwd(),
         task_name=hydra.job.name,
     )
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{hydra.job.name}.log").touch()
     if hydra.output_subdir is not None:
-        saved = folder / hydra.output_subdir
-        saved.mkdir(exist_ok=True)
-        (saved / "config.yaml").write_text(OmegaConf.to_yaml(task), encoding="utf-8")
-        only_hydra = OmegaConf.to_yaml(OmegaConf.masked_copy(composed, "hydra"))
-        (saved / "hydra.yaml").write_text(only_hydra, encoding="utf-8")
-        (saved / "overrides.yaml").write_text(OmegaConf.to_yaml(hydra.overrides.task), encoding="utf-8")
+        parts = {
+            "config": task,
+            "hydra": OmegaConf.masked_copy(composed, "hydra"),
+            "overrides": hydra.overrides.task,
+        }
+        # A directory that is in use, or cannot be written, is the run's own failure, and is recorded as that later.
+        with suppress(UserError, OSError):
+            refuse_if_claimed(folder)
+            folder.mkdir(parents=True, exist_ok=True)
+            saved = make_folder(folder / hydra.output_subdir)
+            for name, part in parts.items():
+                write_text(saved / f"{name}.yaml", OmegaConf.to_yaml(part))
     context.callbacks.on_job_start(config=composed, task_function=launcher.task_function)
     return Run(typed(task), folder, tuple(hydra.overrides.task), str(hydra.sweep.subdir)), returned

@@ -41,7 +41,7 @@ def panels(cells: Sequence[Cell], metric: str) -> Figure | None:
         i, j = rows.index(cell.settings[pair[1]]), columns.index(cell.settings[pair[0]])
         for (part, name), colour, style in zip(PARTS.items(), COLOURS, ("-", "--"), strict=False):
             band(axes[i][j], cell.curve(f"{part}_{metric}"), name, color=colour, linestyle=style)
-        if any(result["status"] == "diverged" for result in cell.results):
+        if any(result.status == "diverged" for result in cell.results):
             axes[i][j].text(0.5, 0.5, "diverged", transform=axes[i][j].transAxes, ha="center", color="#D55E00")
     for axis in axes.flat:
         axis.grid(alpha=0.3)

@@ -1,6 +1,8 @@
 """`python -m mlp_study.inspect`. A folder without __init__.py: nothing is imported by this name."""
 
-from mlp_study.commands.inspecting import main
+import sys
+
+from mlp_study.__main__ import main
 
 if __name__ == "__main__":
-    main()
+    main(["inspect", *sys.argv[1:]])

@@ -7,10 +7,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from rich import box
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 from torchmetrics.functional.classification import (
     multiclass_confusion_matrix,
     multiclass_precision,
@@ -18,7 +14,8 @@ from torchmetrics.functional.classification import (
 )
 
 from mlp_study.engines.events import mistakes_picture
-from mlp_study.files import write_json, write_text
+from mlp_study.files import replaced, write_json, write_text
+from mlp_study.showing import Columns, console
 
 NUM_MISTAKES = 30
 MOST_SHOWN = 26  # classes whose matrix is printed; confusion.csv holds any number
@@ -56,7 +53,8 @@ def write(
     if image_shape is not None:
         surest = wrong[np.argsort(-outputs[wrong, predicted[wrong]], kind="stable")][:NUM_MISTAKES]
         names = classes[predicted[surest]], classes[labels[surest]]
-        mistakes_picture(pixels[surest], image_shape, *names).save(folder / "mistakes.png")
+        with replaced(folder / "mistakes.png") as temporary:
+            mistakes_picture(pixels[surest], image_shape, *names).save(temporary, format="PNG")
     if num_classes <= MOST_SHOWN:
         _show(confusion, classes, precision, recall)
     print(f"test_acc {acc}  loss {loss}  ({len(wrong)} of {len(labels)} wrong)")
@@ -64,15 +62,9 @@ def write(
 
 
 def _show(confusion: np.ndarray, classes: np.ndarray, precision: list[float], recall: list[float]) -> None:
-    table = Table(
-        title="rows: true class; columns: predicted", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
-    )
-    for heading in ("", *map(escape, map(str, classes)), "precision", "recall"):
-        table.add_column(heading, justify="right")
+    view = Columns("rows: true class; columns: predicted")
+    for heading in ("", *classes, "precision", "recall"):
+        view.column(heading, is_number=True)
     for i, name in enumerate(classes):
-        counts = (str(n) if n else "." for n in confusion[i])
-        table.add_row(escape(str(name)), *counts, f"{precision[i]:.4f}", f"{recall[i]:.4f}")
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 120
-    console.print(table)
+        view.row(name, *(n or "." for n in confusion[i]), f"{precision[i]:.4f}", f"{recall[i]:.4f}")
+    console(width=120).print(view.table)

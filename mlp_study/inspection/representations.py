@@ -5,7 +5,7 @@ Shapes: N images, `units` of a layer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,21 +50,18 @@ def images_of(config: Config, part: str) -> Images:
     return Images(raw.images[rows], raw.labels[rows], raw.image_shape)
 
 
-def outputs(mlp: MLP, run: TrainedRun, pixels: np.ndarray, result: np.ndarray) -> None:
-    """What `mlp` makes of `pixels` (N, pixels), scaled as the run's, into `result` (N, out_size), batch by batch."""
+def outputs(mlp: MLP, run: TrainedRun, pixels: np.ndarray) -> Iterator[np.ndarray]:
+    """What `mlp` makes of `pixels` (N, pixels), scaled as the run's: (B, out_size) for one batch after the other."""
     is_double = mlp.layers[-1].weight.dtype == torch.float64
-    with torch.no_grad(), np.errstate(over="ignore"):
-        for start in range(0, len(pixels), BATCH):
-            rows = slice(start, start + BATCH)
-            scaled = run.scaler.transform(pixels[rows], np.float64 if is_double else np.float32)
-            result[rows] = mlp(torch.from_numpy(scaled)).numpy()
+    for start in range(0, len(pixels), BATCH):
+        scaled = run.scaler.transform(pixels[start : start + BATCH], np.float64 if is_double else np.float32)
+        with torch.no_grad():
+            yield mlp(torch.from_numpy(scaled)).numpy()
 
 
 def predictions(run: TrainedRun, pixels: np.ndarray) -> np.ndarray:
     """The digits (N,) that the whole network takes `pixels` (N, pixels) for."""
-    logits = np.empty((len(pixels), run.module.mlp.out_size))
-    outputs(run.module.mlp, run, pixels, logits)
-    return logits.argmax(1)
+    return np.concatenate([logits.argmax(1) for logits in outputs(run.module.mlp, run, pixels)])
 
 
 def write(
@@ -84,11 +81,17 @@ def write(
     for name in names:
         bar.begin(f"{name}: representations")
         cut = mlp.truncated(name)
-        with replaced(folder / f"{name}.npy") as temporary:
-            # On disk from the start: of 60,000 images and wide layers it may be larger than what else is in memory.
-            result = np.lib.format.open_memmap(temporary, "w+", np.float32, (len(images.pixels), cut.out_size))
-            outputs(cut, run, images.pixels, result)
-            result.flush()
-            first.append(np.array(result[:num]))
-            del result
+        kept: list[np.ndarray] = []
+        with replaced(folder / f"{name}.npy") as temporary, temporary.open("wb") as file:
+            # Batch by batch: of 60,000 images and wide layers the whole may be larger than what else is in memory. No
+            # memory map: a full disk would kill the process.
+            shape = (len(images.pixels), cut.out_size)
+            header = {"descr": np.lib.format.dtype_to_descr(np.dtype("<f4")), "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, header)
+            for batch in outputs(cut, run, images.pixels):
+                with np.errstate(over="ignore"):
+                    rows = batch.astype("<f4")
+                file.write(rows.tobytes())
+                kept.append(rows[: max(0, num - sum(map(len, kept)))])
+        first.append(np.concatenate(kept))
     return first

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
@@ -14,7 +13,6 @@ from matplotlib.path import Path as Outline
 from matplotlib.textpath import TextPath
 from matplotlib.transforms import Affine2D
 
-from mlp_study.files import replaced
 from mlp_study.inspection.embeddings import TITLES, Embedding
 from mlp_study.inspection.palette import COLOURS
 
@@ -65,14 +63,3 @@ def _glyph(digit: int) -> Outline:
     text = TextPath((0, 0), str(digit), prop=FontProperties(weight="bold"))
     box = text.get_extents()
     return text.transformed(Affine2D().translate(-box.x0 - box.width / 2, -box.y0 - box.height / 2))
-
-
-def write(folder: Path, name: str, figure: Figure) -> list[str]:
-    """Write the figure as PNG and SVG; returns the files' names."""
-    written = [f"embeddings_{name}.{ending}" for ending in ("png", "svg")]
-    for file in written:
-        with replaced(folder / file) as temporary:
-            # Without a date the same figure is the same file.
-            metadata = {"Date": None} if file.endswith("svg") else None
-            figure.savefig(temporary, format=file[-3:], dpi=110, metadata=metadata)
-    return written

@@ -7,12 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
 from mlp_study.files import write_text
 from mlp_study.inspection.embeddings import Embedding, nearest_neighbor_accuracy
+from mlp_study.showing import Columns, console
 
 
 def scores(
@@ -33,12 +31,10 @@ def report(folder: Path, title: str, table: pd.DataFrame) -> None:
     """Write `table` to scores.csv and print it under `title`."""
     write_text(folder / "scores.csv", table.to_csv(index=False, lineterminator="\n"))
     print(f"\n{title}: trustworthiness (5 nearest neighbours), accuracy of the nearest other image's digit")
-    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    shown = Columns()
     for heading in table.columns:
-        shown.add_column(heading, justify="left" if heading in ("layer", "method") else "right")
+        shown.column(heading, heading not in ("layer", "method"))
     for row in table.to_dict("records"):
         numbers = ("-" if np.isnan(row[key]) else f"{row[key]:.4f}" for key in ("trustworthiness", "neighbor_acc"))
-        shown.add_row(row["layer"] if row["method"] == "none" else "", row["method"], *numbers)
-    console = Console(highlight=False)
-    console.width = max(console.width, 120)
-    console.print(shown)
+        shown.row(row["layer"] if row["method"] == "none" else "", row["method"], *numbers)
+    console(width=120).print(shown.table)

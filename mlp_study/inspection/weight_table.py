@@ -8,13 +8,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
 from mlp_study.files import write_text
 from mlp_study.nets.mlp import MLP
 from mlp_study.nets.parameters import tensors
+from mlp_study.showing import Columns, console
 
 NUMBERS = ("mean", "std", "min", "max")
 
@@ -50,25 +48,18 @@ def write(path: Path, table: pd.DataFrame) -> None:
 
 def show(table: pd.DataFrame) -> None:
     """Print the table."""
-    shown = Table(
-        title="weights: kernels are (out, in), std is the population's",
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-    )
+    shown = Columns("weights: kernels are (out, in), std is the population's")
     for heading in table.columns:
-        shown.add_column(heading, justify="right" if heading in NUMBERS else "left")
+        shown.column(heading, heading in NUMBERS)
     before: Mapping[Any, Any] = {}
     for row in table.to_dict("records"):
         texts = [f"{row[key]:.4g}" if key in NUMBERS else str(row[key]) for key in table.columns]
         same = row["layer"] == before.get("layer"), row["parameter"] == before.get("parameter")
         texts[0] = "" if same[0] else texts[0]
         texts[1] = "" if all(same) else texts[1]
-        shown.add_row(*texts)
+        shown.row(*texts)
         before = row
-    console = Console(highlight=False)
-    console.width = max(console.width, 120)  # a narrow terminal breaks lines, it does not lose digits
-    console.print(shown)
+    console(width=120).print(shown.table)  # a narrow terminal breaks lines, it does not lose digits
 
 
 def configuration_line(layer: Mapping[str, Any]) -> str:

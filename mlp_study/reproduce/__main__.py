@@ -1,6 +1,9 @@
 """`python -m mlp_study.reproduce`."""
 
-from mlp_study.reproduce.reproducing import main
+from mlp_study.program import program
 
 if __name__ == "__main__":
-    main()
+    with program():
+        from mlp_study.reproduce.reproducing import main
+
+        main()

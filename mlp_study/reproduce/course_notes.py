@@ -162,7 +162,7 @@ def c5(evidence: Evidence) -> Finding:
     """Optimizers by name."""
     cells = evidence.cells(OPTIMIZERS)
     names = ("sgd_keras3", "rmsprop", "adagrad", "adadelta", "adam", "adamax", "nadam")
-    done = [cell for cell in cells if all(r["status"] == "completed" for r in cell.results)]
+    done = [cell for cell in cells if all(r.status == "completed" for r in cell.results)]
     rates = {cell.settings["optim.lr"] for cell in evidence.cells(f"{PART}/rates_and_optimizers")}
     return Finding(
         [
@@ -215,16 +215,16 @@ def c7(evidence: Evidence) -> Finding:
             Statement(
                 "batch 1024, 100 epochs, the last fifth held out: loss and accuracy, training beside validation",
                 "",
-                f"{sum(r['epochs'] == 100 for r in cell.results)} of {len(cell.results)} seeds ran 100 epochs; "
+                f"{sum(r.epochs == 100 for r in cell.results)} of {len(cell.results)} seeds ran 100 epochs; "
                 f"converged: {count(converged(cell))}; last validation accuracy {final(cell, 'val_acc').percent()}",
-                all(result["epochs"] == 100 for result in cell.results),
+                all(result.epochs == 100 for result in cell.results),
             )
         ],
         {"C7": curves([cell])},
         [
             "The notes' own program can not be run for what it says: one sigmoid output and binary cross-entropy, "
             "fitted to labels from 0 to 9. Ours has ten outputs. With the notes' customised SGD at .0001 it reaches "
-            f"{final(slowest, 'val_acc').percent()} in {slowest.results[0]['epochs']} epochs, which is why Adam is "
+            f"{final(slowest, 'val_acc').percent()} in {slowest.results[0].epochs} epochs, which is why Adam is "
             "used here."
         ],
     )
@@ -239,7 +239,7 @@ def c8(evidence: Evidence) -> Finding:
         best, *_, worst = _best_first(cells)
         differ = clearly_differ(final(best, "val_acc"), final(worst, "val_acc"))
         num_seeds = {len(cell.results) for cell in cells}
-        ended = all(result["status"] in ("completed", "diverged") for cell in cells for result in cell.results)
+        ended = all(result.status in ("completed", "diverged") for cell in cells for result in cell.results)
         statements.append(
             Statement(
                 f"{title}: answered, every variant with at least five seeds",

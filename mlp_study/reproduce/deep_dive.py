@@ -18,7 +18,7 @@ def b1(evidence: Evidence) -> Finding:
     """The network and its training."""
     cell = evidence.cells(BASE)[0]
     layers = layer_parameters(cell.folders[0])
-    epochs = {result["epochs"] for result in cell.results}
+    epochs = {result.epochs for result in cell.results}
     return Finding(
         [
             Statement(
@@ -30,9 +30,9 @@ def b1(evidence: Evidence) -> Finding:
             Statement(
                 "it trains for 50 epochs on pixels from 0 to 255 with L2 .01",
                 "",
-                f"{sorted(epochs)} epochs; {sum(r['status'] == 'completed' for r in cell.results)} of "
+                f"{sorted(epochs)} epochs; {sum(r.status == 'completed' for r in cell.results)} of "
                 f"{len(cell.results)} seeds to the end; validation accuracy {final(cell, 'val_acc').percent()}",
-                epochs == {50} and all(result["status"] == "completed" for result in cell.results),
+                epochs == {50} and all(result.status == "completed" for result in cell.results),
             ),
             Statement(
                 '"with a high level of accuracy": above 90 % on the validation images',
@@ -74,7 +74,7 @@ def b3(evidence: Evidence) -> Finding:
     """Evaluation and predictions, which the document leaves empty."""
     cell = evidence.cells(BASE)[0]
     judged = [evidence.json(f"{BASE}/{run.name}/predictions/test/evaluation.json") for run in cell.folders]
-    of_training = [result["metrics"]["test_acc"] for result in cell.results]
+    of_training = cell.metric("test_acc").tolist()
     first = f"{BASE}/{cell.folders[0].name}/predictions/kaggle"
     submission, answer = evidence.csv(f"{first}/submission.csv"), evidence.json(f"{first}/evaluation.json")
     rows = [

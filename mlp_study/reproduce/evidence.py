@@ -66,7 +66,7 @@ def converged(cell: Cell) -> list[bool]:
     below the first epoch's."""
     losses = cell.curve("train_loss")
     return [
-        result["status"] in ("completed", "stopped")
+        result.status in ("completed", "stopped")
         and bool(losses[i].iloc[-1] < CHANCE / 2)
         and bool(losses[i].iloc[-1] < losses[i].iloc[0])
         for i, result in enumerate(cell.results)

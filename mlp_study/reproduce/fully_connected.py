@@ -147,8 +147,8 @@ def d3(evidence: Evidence) -> Finding:
     ):
         cell = evidence.cell(STOPPING, f"data.validate_on={where}")
         cells[where] = cell
-        stopped = [result["epochs"] for result in cell.results if result["status"] == "stopped"]
-        lasts = [result["epochs"] for result in cell.results]
+        stopped = [result.epochs for result in cell.results if result.status == "stopped"]
+        lasts = [result.epochs for result in cell.results]
         statements.append(
             Statement(
                 "within 100 epochs the validation loss starts to rise and patience 4 ends training; validated on "
@@ -158,7 +158,7 @@ def d3(evidence: Evidence) -> Finding:
                 len(stopped) == len(lasts),
             )
         )
-        best = [result["metrics"]["best_val_acc"] for result in cell.results]
+        best = cell.metric("best_val_acc")
         rows.append([name, Spread(best).percent(), final(cell, "val_acc").percent(), final(cell, "test_acc").percent()])
     return Finding(
         statements,

@@ -11,7 +11,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from mlp_study.files import replaced, write_json, write_text
+from mlp_study.figures.saving import save
+from mlp_study.files import write_json, write_text
 from mlp_study.reproduce.evidence import CHANCE, Evidence
 from mlp_study.reproduce.experiments import experiments
 from mlp_study.reproduce.findings import HOLDS, Claim, Finding, markdown_table
@@ -59,9 +60,7 @@ def draw(findings: dict[Claim, Finding], folder: Path, dpi: int, endings: Sequen
     folder.mkdir(parents=True, exist_ok=True)
     for finding in findings.values():
         for name, figure in drawn(finding).items():
-            for ending in endings:
-                with replaced(folder / f"{name}.{ending}") as temporary:
-                    figure.savefig(temporary, dpi=dpi, format=ending)
+            save(figure, folder, name, dpi, endings)
 
 
 def _as_dict(claim: Claim, finding: Finding) -> dict[str, Any]:
@@ -98,13 +97,13 @@ def _setting(parts: Sequence[ModuleType], folder: Path) -> str:
     evidence = Evidence(folder)
     cells: list[Cell] = [cell for part in parts for name in experiments(part.PART) for cell in evidence.cells(name)]
     results = [result for cell in cells for result in cell.results]
-    minutes = sum(result["timings"]["seconds"] for result in results) / 60
-    versions = results[0]["versions"]
+    minutes = sum((result.timings["seconds"] or 0.0) for result in results) / 60
+    versions = results[0].versions
     return (
         f"{len(results)} runs of {len(cells)} configurations, {minutes:.0f} minutes of training on "
-        f"{' and '.join(sorted({result['device'] for result in results}))}, Python {platform.python_version()}, torch "
+        f"{' and '.join(sorted({result.device for result in results}))}, Python {platform.python_version()}, torch "
         f"{versions['torch']}, lightning {versions['lightning']}, scikit-learn {version('scikit-learn')}; last run "
-        f"finished {max(result['finished'] for result in results)[:10]}. Numbers are means over seeds ± standard "
+        f"finished {max(result.finished for result in results)[:10]}. Numbers are means over seeds ± standard "
         "deviation.\n\n- **Converges**: no divergence, and the training loss of the last epoch is below half of ln 10 "
         f"({CHANCE / 2:.3f}) and below that of the first. Counted seed by seed.\n- **Clearly** less, faster, worse: "
         "the means differ by more than twice the standard deviation of a difference, 2 √(s₁² + s₂²).\n- **Speed** is "

@@ -11,18 +11,17 @@ figure that shows it. What is already complete is passed over, so the same comma
 from __future__ import annotations
 
 import argparse
-import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from mlp_study.choices.rules import unknown
-from mlp_study.errors import UserError, one_line
+from mlp_study.errors import UserError
 from mlp_study.files import claimed
+from mlp_study.program import program
 from mlp_study.reproduce import course_notes, deep_dive, fully_connected, keras_intro, ledger
 from mlp_study.reproduce.steps import Step, steps
 
@@ -43,13 +42,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--publish", type=Path, metavar="REPOSITORY", help="write REPRODUCTION.md and small figures there, too"
     )
     arguments = parser.parse_args(argv)
-    signal.signal(signal.SIGTERM, _terminated)
-    with one_line("interrupted; the same command continues"):
+    with program("interrupted; the same command continues"):
         reproduce(arguments.parts or list(PARTS), arguments.out, arguments.set, arguments.publish)
-
-
-def _terminated(number: int, frame: object) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 def reproduce(

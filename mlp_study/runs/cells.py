@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from mlp_study.errors import UserError
-from mlp_study.runs.run import read_result
-from mlp_study.runs.table import METRIC_COLUMNS, overrides_that_differ, with_numbers
+from mlp_study.runs.result import Damaged, Result, read_history, read_result
+from mlp_study.runs.table import METRIC_COLUMNS, overrides_that_differ, run_folders, with_numbers
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Cell:
     settings: dict[str, str]
     folders: list[Path]
     histories: list[pd.DataFrame]
-    results: list[dict[str, Any]]
+    results: list[Result]
 
     @property
     def label(self) -> str:
@@ -48,30 +49,45 @@ class Cell:
 
     def metric(self, name: str) -> np.ndarray:
         """A metric of result.json, one per run, in the order of the directories; NaN where a run has none."""
-        values = [result["metrics"].get(name) for result in self.results]
+        values = [result.metrics.get(name) for result in self.results]
         return np.array([np.nan if value is None else float(value) for value in values])
 
 
 def read_cells(folder: Path) -> list[Cell]:
     """The cells of the study in `folder`, in the order of the values typed where they are numbers, else as found.
 
+    Runs that have not ended, or whose record is damaged, are left out, with a warning that names them.
+
     Raises:
         UserError: there is no run in it that has finished an epoch.
     """
-    runs = [path.parent for path in sorted(folder.glob("*/history.csv"))] or [folder]
-    found = [(read_result(run), run) for run in runs if (run / "history.csv").is_file()]
-    finished = [(result, run) for result, run in found if result is not None]
-    if not finished:
+    found: list[tuple[Path, Result, pd.DataFrame]] = []
+    unfinished = 0
+    for run in run_folders(folder) or [folder]:
+        try:
+            result = read_result(run)
+            if result is not None and result.epochs:
+                found.append((run, result, read_history(run)))
+            unfinished += result is None
+        except Damaged as error:
+            warnings.warn(f"{error}; the run is left out", LeftOut, stacklevel=2)
+    if not found:
         raise UserError(f"{folder}: holds no finished run; expected the directory of a sweep or of a run")
-    differing = overrides_that_differ([result["overrides"] for result, _ in finished])
+    if unfinished:
+        warnings.warn(f"{folder}: {unfinished} runs that have not ended are left out", LeftOut, stacklevel=2)
+    differing = overrides_that_differ([result.overrides for _, result, _ in found])
     cells: dict[str, Cell] = {}
-    for (result, run), overrides in zip(finished, differing, strict=True):
+    for (run, result, history), overrides in zip(found, differing, strict=True):
         settings = {key: value for key, value in overrides.items() if key != "seed"}
         cell = cells.setdefault(str(settings), Cell(settings, [], [], []))
         cell.folders.append(run)
-        cell.histories.append(pd.read_csv(run / "history.csv"))
+        cell.histories.append(history)
         cell.results.append(result)
     return sorted(cells.values(), key=_by_numbers)
+
+
+class LeftOut(UserWarning):
+    """Some run of a study is not in what is shown of it."""
 
 
 def _by_numbers(cell: Cell) -> tuple[float, ...]:
@@ -104,7 +120,7 @@ def table(cells: Sequence[Cell]) -> pd.DataFrame:
     for cell in cells:
         row: dict[str, Any] = {**cell.settings, "n": len(cell.results)}
         for status in ("diverged", "failed"):
-            row[status] = sum(result["status"] == status for result in cell.results)
+            row[status] = sum(result.status == status for result in cell.results)
         for name in METRIC_COLUMNS:
             values = cell.metric(name)
             found = values[np.isfinite(values)]

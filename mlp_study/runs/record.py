@@ -6,7 +6,8 @@
     checkpoints/   if asked for                     .hydra/       as Hydra composed it
     train.log      what was said                    classes.json  what labels stand for, of arrays of one's own
 
-result.json is written last, in one step: a directory without it is a run that never ended.
+result.json is written last, in one step: a directory without it is a run that never ended. It has the digests of the
+files that count, so that one that was changed or cut short since is not taken for what training wrote.
 """
 
 from __future__ import annotations
@@ -18,16 +19,20 @@ import platform
 import shutil
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
-from typing import Any
 
 import yaml
 
-from mlp_study.files import write_json, write_text
-from mlp_study.runs.run import Run
+from mlp_study.errors import NotWritten
+from mlp_study.files import append_text, digest, remove_links, write_json, write_text
+from mlp_study.runs.result import HISTORY, RESULT, Result, result_of
+from mlp_study.runs.run import CONFIG, Run
 from mlp_study.version import __version__
+
+DIGESTED = (HISTORY, "scaler.npz", "classes.json", "checkpoints/best.ckpt", "checkpoints/last.ckpt")
 
 
 class RunRecord:
@@ -42,21 +47,24 @@ class RunRecord:
 
     def begin(self, summary: str, num_parameters: int, device: str) -> None:
         """Clear what an interrupted run left here and write what is known before training."""
-        folder = self.run.folder
-        for leftover in [*folder.glob("events.out.tfevents.*"), folder / "history.csv", folder / "result.json"]:
-            leftover.unlink(missing_ok=True)
-        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+        folder, checkpoints = self.run.folder, self.run.folder / "checkpoints"
+        try:
+            for leftover in [*folder.glob("events.out.tfevents.*"), folder / HISTORY, folder / RESULT]:
+                leftover.unlink(missing_ok=True)
+            remove_links([checkpoints])
+            shutil.rmtree(checkpoints, ignore_errors=True)
+        except OSError as error:
+            raise NotWritten(error.filename, error) from error
         self.num_parameters, self.device = num_parameters, device
         text = yaml.dump(self.run.config.as_dict(), Dumper=yaml.CSafeDumper, sort_keys=False)
-        write_text(folder / "config.yaml", text)
+        write_text(folder / CONFIG, text)
         write_text(folder / "summary.txt", summary + "\n")
 
     def log(self, text: str) -> None:
         """Add to train.log, in the form of Hydra's own lines."""
         now = time.time()
         stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now)) + f",{int(now % 1 * 1000):03d}"
-        with (self.run.folder / "train.log").open("a", encoding="utf-8") as file:
-            file.write(f"{stamp} INFO {text}\n")
+        append_text(self.run.folder / "train.log", f"{stamp} INFO {text}\n")
 
     def epoch(self, row: Mapping[str, float]) -> None:
         """Add a row to history.csv. No times in there: the same run writes the same bytes."""
@@ -66,7 +74,7 @@ class RunRecord:
         writer.writeheader()
         writer.writerows(self.history)
         try:
-            write_text(self.run.folder / "history.csv", text.getvalue())
+            write_text(self.run.folder / HISTORY, text.getvalue())
         except BaseException:
             self.history.pop()  # what is not written has not happened
             raise
@@ -79,8 +87,8 @@ class RunRecord:
         train_seconds: float,
         num_images: int,
         seconds: float | None = None,
-    ) -> dict[str, Any]:
-        """The content of result.json, for `write`.
+    ) -> Result:
+        """The content of result.json, for `write`; everything else has been written.
 
         Args:
             status: completed, diverged, stopped or failed.
@@ -90,34 +98,44 @@ class RunRecord:
             num_images: training images seen, all epochs together.
             seconds: the whole run's; default the time since it began. For a member of a stack, its share.
         """
-        return {
-            "name": self.run.name,
-            "status": status,
-            "reason": reason,
-            "overrides": list(self.run.overrides),
-            "config_hash": self.run.config.hash(),
-            "seed": self.run.config.seed,
-            "num_parameters": self.num_parameters,
-            "epochs": len(self.history),
-            "metrics": {**final_metrics(self.history), **best_metrics(self.history), **test},
-            "timings": {
-                "seconds": time.time() - self.started if seconds is None else seconds,
-                "train_seconds": train_seconds,
-                "images_per_second": num_images / train_seconds if train_seconds > 0 else None,
-            },
-            "device": self.device,
-            "started": datetime.fromtimestamp(self.started, UTC).isoformat(timespec="seconds"),
-            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-            "versions": {
-                "mlp_study": __version__,
-                "python": platform.python_version(),
-                **_versions(),
-            },
-        }
+        return result_of(
+            {
+                "name": self.run.name,
+                "status": status,
+                "reason": reason,
+                "overrides": list(self.run.overrides),
+                "config_hash": self.run.config.hash(),
+                "seed": self.run.config.seed,
+                "num_parameters": self.num_parameters,
+                "epochs": len(self.history),
+                "metrics": {**final_metrics(self.history), **best_metrics(self.history), **test},
+                "timings": {
+                    "seconds": time.time() - self.started if seconds is None else seconds,
+                    "train_seconds": train_seconds,
+                    "images_per_second": num_images / train_seconds if train_seconds > 0 else None,
+                },
+                "device": self.device,
+                "started": datetime.fromtimestamp(self.started, UTC).isoformat(timespec="seconds"),
+                "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+                "versions": {
+                    "mlp_study": __version__,
+                    "python": platform.python_version(),
+                    **_versions(),
+                },
+                "sha256": self._digests(),
+            }
+        )
 
-    def write(self, result: Mapping[str, Any]) -> None:
+    def _digests(self) -> dict[str, str]:
+        found = {}
+        for name in DIGESTED:
+            with suppress(OSError):  # not there, or where a run fails because of it
+                found[name] = digest(self.run.folder / name)
+        return found
+
+    def write(self, result: Result) -> None:
         """Write result.json: the last thing of all."""
-        write_json(self.run.folder / "result.json", result)
+        write_json(self.run.folder / RESULT, result.as_dict())
 
 
 @cache

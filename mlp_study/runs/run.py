@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from mlp_study.config import Config, check
 from mlp_study.errors import UserError
+from mlp_study.runs.result import FAILED, Damaged, Result, read_bytes, read_result
 
-COMPLETED, DIVERGED, STOPPED, FAILED = "completed", "diverged", "stopped", "failed"
+CONFIG = "config.yaml"
 
 
 @dataclass(frozen=True)
@@ -32,22 +31,37 @@ class Run:
     overrides: tuple[str, ...] = ()
     name: str = "default"
 
-    def result(self) -> dict[str, Any] | None:
-        """The content of its result.json; None where there is none or no valid one."""
+    def result(self) -> Result | None:
+        """How it ended; None where it has not.
+
+        Raises:
+            Damaged: its record is.
+        """
         return read_result(self.folder)
 
+    def damage(self) -> str:
+        """What is wrong with its record; empty if nothing is, or there is none."""
+        try:
+            self.result()
+        except Damaged as error:
+            return str(error)
+        return ""
+
     def is_complete(self) -> bool:
-        """Whether its directory already holds the result of this very configuration.
+        """Whether its directory already holds the result of this very configuration; a damaged one is none.
 
         Raises:
             UserError: it holds the result of another one, or files that no run of ours has left, which must not be
                 lost; or it is not to be passed over.
         """
         _check_ours(self.folder)
-        result = self.result()
-        if result is None or result["status"] == FAILED:
+        try:
+            result = self.result()
+        except Damaged:
             return False
-        if result["config_hash"] != self.config.hash():
+        if result is None or result.status == FAILED:
+            return False
+        if result.config_hash != self.config.hash():
             raise UserError(
                 f"{self.folder}: holds the result of another configuration; choose another directory or remove it"
             )
@@ -63,28 +77,26 @@ def _check_ours(folder: Path) -> None:
     """A run clears what an interrupted one has left; what somebody else keeps under these names is not ours to clear.
 
     Raises:
-        UserError: there is such a file, and no config.yaml, which a run writes before any of them.
+        UserError: there is such a file, and no config.yaml of ours, which a run writes before any of them.
     """
-    if (folder / "config.yaml").is_file():
-        return
     names = ("history.csv", "result.json", "summary.txt", "scaler.npz", "checkpoints", "events.out.tfevents.*")
     strange = next((path.name for name in names for path in folder.glob(name)), None)
-    if strange is not None:
+    if strange is not None and not _is_ours(folder / CONFIG):
         raise UserError(f"{folder}: holds {strange} and no config.yaml: not a run's directory; choose another one")
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a config.yaml is one of ours, be it damaged: nothing else begins these sections."""
+    try:
+        lines = (read_bytes(path) or b"").splitlines()
+    except Damaged:
+        return False
+    return {b"model:", b"optim:", b"trainer:"} <= set(lines)
 
 
 def name_of(overrides: Sequence[str]) -> str:
     """What a run alone is called: its overrides, without what only says where it goes."""
     return ",".join(override for override in overrides if not override.startswith("hydra.")) or "default"
-
-
-def read_result(folder: Path) -> dict[str, Any] | None:
-    """The content of `folder`/result.json, or None where there is none or no valid one."""
-    try:
-        result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return result if isinstance(result, dict) and {"status", "config_hash", "metrics"} <= result.keys() else None
 
 
 def read_config(folder: Path) -> Config:
@@ -93,20 +105,22 @@ def read_config(folder: Path) -> Config:
     Raises:
         UserError: there is none, or it is damaged.
     """
-    if not (folder / "config.yaml").is_file():
+    path = folder / CONFIG
+    content = read_bytes(path)
+    if content is None:
         raise UserError(f"{folder}: not a run: it has no config.yaml")
     try:
-        return check(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")))
-    except (yaml.YAMLError, UnicodeDecodeError):
-        raise UserError(f"{folder / 'config.yaml'}: damaged: not YAML") from None
-
-
-def outcome_line(result: dict[str, Any]) -> str:
-    """One line on how a run ended."""
-    metrics, name = result["metrics"], result["name"]
-    shown = "  ".join(f"{key} {metrics[key]:.4f}" for key in ("val_acc", "test_acc") if metrics.get(key) is not None)
-    return (
-        f"{name}: {result['status']} after {result['epochs']} epochs"
-        + (f" ({result['reason']})" if result["reason"] else "")
-        + f"  {shown}"
-    )
+        text = content.decode("utf-8")
+        # Ours has no aliases; with some a small file can stand for a huge one.
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.CSafeLoader)):
+            raise yaml.YAMLError
+        values = yaml.load(text, Loader=yaml.CSafeLoader)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        raise Damaged(f"{path}: damaged: not YAML of ours") from None
+    if not isinstance(values, dict):
+        raise Damaged(f"{path}: damaged: it holds no settings")
+    try:
+        return check(values)
+    except (UserError, TypeError, ValueError, RecursionError) as error:
+        said = str(error)
+        raise Damaged(f"{path}: damaged: {said if len(said) < 300 else said[:300] + ' ...'}") from None

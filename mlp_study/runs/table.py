@@ -7,17 +7,28 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
 from mlp_study.files import write_text
-from mlp_study.runs.run import read_result
+from mlp_study.runs.result import (
+    COMPLETED,
+    DAMAGED,
+    DIVERGED,
+    FAILED,
+    RESULT,
+    STOPPED,
+    UNFINISHED,
+    Damaged,
+    Result,
+    read_result,
+)
+from mlp_study.runs.run import CONFIG
+from mlp_study.showing import Columns, console, printable
 
 METRIC_COLUMNS = [
     "train_loss", "train_acc", "val_loss", "val_acc", "best_val_loss", "best_val_acc", "test_loss", "test_acc",
 ]  # fmt: skip
-STATUS_ORDER = {"completed": 0, "stopped": 0, "diverged": 1, "failed": 2, "unfinished": 3}
+MOST_DAMAGED = 8  # whose reasons are printed
+STATUS_ORDER = {COMPLETED: 0, STOPPED: 0, DIVERGED: 1, FAILED: 2, UNFINISHED: 3, DAMAGED: 4}
 
 
 def overrides_that_differ(all_overrides: Sequence[Sequence[str]]) -> list[dict[str, str]]:
@@ -35,31 +46,41 @@ def table(folder: Path) -> pd.DataFrame:
     """One row a run, best first: the overrides that differ, status, parameters, metrics, seconds.
 
     Best is the highest validation accuracy of any epoch, then the lowest validation loss; where nothing was held out,
-    the same of the training images. Runs that diverged or failed come last.
+    the same of the training images. Runs that diverged or failed come last, and after them those that have not ended
+    (status unfinished) or whose record is not as it was written (status damaged, and what is wrong as their reason).
     """
-    runs = sorted(path.parent for path in folder.glob("*/config.yaml")) if folder.is_dir() else []
-    runs += sorted(path.parent for path in folder.glob("*/result.json") if path.parent not in runs)
-    results: list[dict[str, Any]] = [read_result(run) or _unfinished(run) for run in runs]
-    differing = overrides_that_differ([result["overrides"] for result in results])
+    runs = run_folders(folder)
+    results = [_result(run) for run in runs]
+    differing = overrides_that_differ([result.overrides if isinstance(result, Result) else () for result in results])
     rows = []
     for run, result, overrides in zip(runs, results, differing, strict=True):
-        metrics = result["metrics"]
-        rows.append(
-            {
-                "run": run.name,
-                **overrides,
-                "status": result["status"],
-                "reason": result["reason"],
-                "parameters": result["num_parameters"],
-                "epochs": result["epochs"],
-                **{column: metrics.get(column) for column in METRIC_COLUMNS},
-                "seconds": result["timings"].get("seconds"),
-            }
-        )
+        row: dict[str, Any] = {"run": run.name, **overrides}
+        if isinstance(result, Result):
+            row |= {"status": result.status, "reason": result.reason}
+            row |= {"parameters": result.num_parameters, "epochs": result.epochs}
+            row |= {column: result.metrics.get(column) for column in METRIC_COLUMNS}
+            row |= {"seconds": result.timings.get("seconds")}
+        else:
+            row |= {"status": UNFINISHED, "reason": ""} if result is None else {"status": DAMAGED, "reason": result}
+            row |= dict.fromkeys(("parameters", "epochs", *METRIC_COLUMNS, "seconds"))
+        rows.append(row)
     frame = pd.DataFrame(rows)
     if frame.empty:
         return frame
     return frame.iloc[sorted(range(len(rows)), key=lambda i: _rank(rows[i]))]
+
+
+def run_folders(folder: Path) -> list[Path]:
+    """The directories of a study's runs, sorted by name; `.hydra`, in a run's own directory, is none."""
+    return sorted({path.parent for name in (CONFIG, RESULT) for path in folder.glob(f"[!.]*/{name}")})
+
+
+def _result(run: Path) -> Result | str | None:
+    """How the run ended; None if it has not, and a text that says what is wrong where the record is damaged."""
+    try:
+        return read_result(run)
+    except Damaged as error:
+        return str(error)
 
 
 def with_numbers(frame: pd.DataFrame) -> pd.DataFrame:
@@ -84,18 +105,6 @@ def _rank(row: dict[str, Any]) -> tuple[float, ...]:
     )
 
 
-def _unfinished(run: Path) -> dict[str, Any]:
-    return {
-        "status": "unfinished",
-        "reason": "",
-        "overrides": [],
-        "num_parameters": None,
-        "epochs": None,
-        "metrics": {},
-        "timings": {},
-    }
-
-
 def write_table(folder: Path) -> pd.DataFrame:
     """Write study.csv into `folder` and return what it holds."""
     frame = table(folder)
@@ -104,24 +113,28 @@ def write_table(folder: Path) -> pd.DataFrame:
 
 
 def show(frame: pd.DataFrame, folder: Path, limit: int = 40) -> None:
-    """Print the table, at most `limit` rows, and where all of it is."""
-    console = Console(highlight=False, soft_wrap=True)
-    if not console.is_terminal:
-        console.width = 200  # a file or a pipe has no width: let no column be cut
+    """Print the table, at most `limit` rows, what is damaged, and where all of it is."""
+    output = console()
+    if not output.is_terminal:
+        output.width = 200  # a file or a pipe has no width: let no column be cut
     # The directory's name repeats the overrides; training and test losses are in study.csv.
     overrides_shown = list(frame.columns).index("status") > 1
     left_out = {"reason", "train_loss", "train_acc", "test_loss", *(["run"] if overrides_shown else [])}
-    view = Table(title=f"{len(frame)} runs, best first", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    view = Columns(f"{len(frame)} runs, best first")
     columns = [column for column in frame.columns if column not in left_out]
     for column in columns:
-        numeric = pd.api.types.is_numeric_dtype(frame[column])
-        view.add_column(column.replace("best_", "best\n"), justify="right" if numeric else "left", vertical="bottom")
+        view.column(column.replace("best_", "best\n"), pd.api.types.is_numeric_dtype(frame[column]))
     for _, row in frame.head(limit).iterrows():
-        view.add_row(*(_cell(column, row[column]) for column in columns))
-    console.print(view)
+        view.row(*(_cell(column, row[column]) for column in columns))
+    output.print(view.table)
     if len(frame) > limit:
-        console.print(f"... and {len(frame) - limit} more")
-    console.print(f"table: {folder / 'study.csv'}")
+        output.print(f"... and {len(frame) - limit} more")
+    damaged = list(frame["reason"][frame["status"] == DAMAGED])
+    for reason in damaged[:MOST_DAMAGED]:
+        output.print(printable(f"{reason}; the command that trained the study trains the run anew"))
+    if len(damaged) > MOST_DAMAGED:
+        output.print(f"... and {len(damaged) - MOST_DAMAGED} more damaged runs; study.csv has their reasons")
+    output.print(printable(f"table: {folder / 'study.csv'}"))
 
 
 def _cell(column: str, value: Any) -> str:

@@ -13,7 +13,8 @@ from rich.console import Console
 from mlp_study.errors import RunsFailed
 from mlp_study.files import claimed
 from mlp_study.runs import table
-from mlp_study.runs.run import FAILED, Run
+from mlp_study.runs.result import FAILED, Result
+from mlp_study.runs.run import Run
 from mlp_study.sweeps.checks import check_ready, check_words
 from mlp_study.sweeps.compose import SweepComposer
 from mlp_study.sweeps.words import runs_of
@@ -43,7 +44,7 @@ def run_study(sweeper: Any, sweep: Callable[[list[str]], Any], arguments: list[s
                 return []
             returned = sweep(arguments)
             results = [job.return_value for batch in returned for job in batch]
-            failed = {r["name"]: r["reason"] for r in results if r and r["status"] == FAILED}
+            failed = {r.name: r.reason for r in results if isinstance(r, Result) and r.status == FAILED}
             return returned
         finally:
             show_table(folder, failed)

@@ -1,6 +1,8 @@
 """`python -m mlp_study.train`. A folder without __init__.py: nothing is imported by this name."""
 
-from mlp_study.commands.training import main
+import sys
+
+from mlp_study.__main__ import main
 
 if __name__ == "__main__":
-    main()
+    main(["train", *sys.argv[1:]])

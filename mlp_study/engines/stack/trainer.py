@@ -22,8 +22,8 @@ from mlp_study.engines.writer import TestOutcome
 from mlp_study.learning.evaluation import Evaluation, evaluate
 from mlp_study.learning.layer_statistics import LayerState, layer_histograms, layer_statistics
 from mlp_study.learning.losses import losses_and_gradient, sample_losses
-from mlp_study.progress import Listener
-from mlp_study.runs.run import DIVERGED, FAILED
+from mlp_study.runs.listener import Listener
+from mlp_study.runs.result import DIVERGED, FAILED
 from mlp_study.seeds import streams
 
 

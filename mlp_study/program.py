@@ -1,0 +1,135 @@
+"""How every command ends: in one line, with the right exit code, whatever becomes of its terminal.
+
+Ctrl-C and SIGTERM interrupt it. A terminal or a pipe that goes away (SIGHUP, `| head -1`) does not: the command goes
+on, and what it prints goes nowhere.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+from mlp_study.errors import FAILED_EXIT_CODE, INTERRUPTED_EXIT_CODE, UserError, fail
+
+
+@contextmanager
+def program(interrupted: str = "interrupted") -> Iterator[None]:
+    """Be the program for what is done inside; may be nested.
+
+    A user who sets HYDRA_FULL_ERROR=1 gets tracebacks whole.
+
+    Args:
+        interrupted: what is said of a Ctrl-C.
+    """
+    mistakes = () if os.environ.get("HYDRA_FULL_ERROR") == "1" else (UserError, OSError)
+    before = _signals()
+    try:
+        with _enduring_output():
+            try:
+                yield
+            except KeyboardInterrupt:
+                fail(interrupted, INTERRUPTED_EXIT_CODE)
+            except mistakes as error:
+                _end_with(error)
+    except KeyboardInterrupt:  # once more, while all this was ending
+        raise SystemExit(INTERRUPTED_EXIT_CODE) from None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end_with(error: UserError | OSError) -> NoReturn:
+    if isinstance(error, UserError):
+        fail(str(error), error.exit_code)
+    is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
+    fail(
+        f"{error.filename or 'a file'}: {error.strerror or error}",
+        FAILED_EXIT_CODE if is_full else UserError.exit_code,
+    )
+
+
+def _signals() -> dict[int, Any]:
+    """Set the handlers; returns those of before. Only the main thread may."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    wanted: dict[int, Any] = {signal.SIGTERM: _interrupt, signal.SIGHUP: signal.SIG_IGN}
+    return {number: signal.signal(number, handler) for number, handler in wanted.items()}
+
+
+def _interrupt(number: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+class _Enduring(io.RawIOBase):
+    """A file descriptor that is written to as long as somebody reads it; from then on, /dev/null.
+
+    Attributes:
+        lost: why something that was to be seen was not, where nobody is to blame but the disk.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self.lost: OSError | None = None
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def isatty(self) -> bool:
+        return os.isatty(self._descriptor)
+
+    def write(self, content: Any) -> int:
+        try:
+            return os.write(self._descriptor, content)
+        except OSError as error:
+            if error.errno not in (errno.EPIPE, errno.EIO):  # nobody listens: a closed pipe, a terminal that hung up
+                self.lost = error
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._descriptor)
+            os.close(nowhere)
+            return len(content)
+
+
+@contextmanager
+def _enduring_output() -> Iterator[None]:
+    """Let standard output and error be enduring, unless they are no files or are so already."""
+    before = sys.stdout, sys.stderr
+    raw = [_Enduring(number) for number in (1, 2)]
+    if not all(_is_plain(stream, number) for number, stream in enumerate(before, start=1)):
+        yield
+        return
+    for stream in before:
+        stream.flush()
+    own = [
+        io.TextIOWrapper(io.BufferedWriter(file), stream.encoding, "backslashreplace", line_buffering=True)
+        for file, stream in zip(raw, before, strict=True)
+    ]
+    sys.stdout, sys.stderr = own
+    try:
+        yield
+        own[0].flush()
+        if raw[0].lost is not None:
+            fail(f"standard output: {raw[0].lost.strerror}", FAILED_EXIT_CODE)
+    finally:
+        sys.stdout, sys.stderr = before
+        for stream in own:
+            stream.flush()
+            stream.detach().detach()  # the descriptor is not ours to be closed
+
+
+def _is_plain(stream: Any, number: int) -> bool:
+    """Whether `stream` is Python's own over the file descriptor `number`."""
+    try:
+        is_ours = isinstance(getattr(getattr(stream, "buffer", None), "raw", None), _Enduring)
+        return isinstance(stream, io.TextIOWrapper) and stream.fileno() == number and not is_ours
+    except (OSError, ValueError):
+        return False

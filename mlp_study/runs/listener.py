@@ -1,0 +1,29 @@
+"""Whoever watches runs while they are carried out: a bar, a table, a page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mlp_study.runs.result import Result
+
+
+class Listener:
+    """Is told what happens while runs are carried out. This one does not care."""
+
+    def planned(self, num_runs: int, num_complete: int, num_epochs: int, lines: Sequence[str]) -> None:
+        """So many runs, of which so many are complete already; `lines` say how the others are grouped."""
+
+    def remarked(self, line: str) -> None:
+        """Something that a person should know, such as a damaged record."""
+
+    def advanced(self, num_epochs: float, num_images: int) -> None:
+        """So many epochs, or parts of one, and images more; called many times a second."""
+
+    def said(self, name: str, text: str) -> None:
+        """The run `name` has something to say: its summary, an epoch."""
+
+    def epoch(self, name: str, row: dict[str, float]) -> None:
+        """The run `name` has finished an epoch."""
+
+    def ended(self, name: str, result: Result) -> None:
+        """A run has ended."""
