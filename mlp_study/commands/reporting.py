@@ -53,6 +53,6 @@ def report(folder: Path) -> list[Path]:
         output.print(printable(line))
     written = []
     with claimed(folder / "figures"):
-        for name, figure in track(wanted, "drawing", transient=True, console=output):
+        for name, figure in track(wanted, "drawing", transient=True, console=output, disable=not output.is_terminal):
             written += save(figure, folder / "figures", name)
     return written

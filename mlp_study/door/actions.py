@@ -63,8 +63,10 @@ def sweep(
     home = runs[0].folder.parent
     check_all(runs)
     with claimed(home), ConsoleListener(runs) if progress else _Silent() as listener:
-        results = carry_out(runs, engine, listener)
-        table.write_table(home)
+        try:
+            results = carry_out(runs, engine, listener)
+        finally:  # of an interrupted one, too
+            table.write_table(home, table.table(home))
     failed = [f"{result.name}: {result.reason}" for result in results if result.status == FAILED]
     if failed:
         warnings.warn(f"{len(failed)} of {len(results)} runs failed: {'; '.join(failed)}", stacklevel=2)

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from mlp_study.figures.style import MOST_LINES, band, log_if_wide, look, whole_epochs
 from mlp_study.runs.cells import Cell
+from mlp_study.showing import label
 
 PARTS = {"train": "training", "val": "validation"}
 METRICS = {"loss": "loss", "acc": "accuracy"}
@@ -24,7 +25,7 @@ def curves(cells: Sequence[Cell]) -> Figure:
             for i, cell in enumerate(cells[:MOST_LINES]):
                 frame = cell.curve(f"{part}_{metric}")
                 count = f" (mean of {frame.shape[1]})" if frame.shape[1] > 1 else ""
-                band(axis, frame, cell.label + count, **look(i))
+                band(axis, frame, label(cell.label) + count, **look(i))
         if metric == "loss":
             log_if_wide(row[0])
     for axis in axes[1]:

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from mlp_study.figures.curves import METRICS, PARTS
 from mlp_study.figures.style import COLOURS, WIDE, band, log_if_wide, whole_epochs
 from mlp_study.runs.cells import Cell, values_of
+from mlp_study.showing import label
 
 MOST_PANELS = 48
 
@@ -51,9 +52,9 @@ def panels(cells: Sequence[Cell], metric: str) -> Figure | None:
         if any(axis.get_yscale() == "log" for axis in axes.flat):
             axes[0][0].set_yscale("log")  # shared by all panels
     for axis, value in zip(axes[0], columns, strict=True):
-        axis.set_title(f"{pair[0]}={value}", fontsize=10)
+        axis.set_title(label(f"{pair[0]}={value}"), fontsize=10)
     for axis, value in zip(axes[:, 0], rows, strict=True):
-        axis.set_ylabel(f"{pair[1]}={value}\n{METRICS[metric]}", fontsize=10)
+        axis.set_ylabel(label(f"{pair[1]}={value}") + f"\n{METRICS[metric]}", fontsize=10)
     for axis in axes[-1]:
         whole_epochs(axis)
     handles, labels = max((axis.get_legend_handles_labels() for axis in axes.flat), key=lambda found: len(found[1]))
@@ -80,10 +81,10 @@ def heat_map(cells: Sequence[Cell], metric: str) -> Figure | None:
     low, high = np.nanmin(values), np.nanmax(values)
     norm = LogNorm(low, high) if low > 0 and high > WIDE * low else Normalize(low, high)
     image = axis.imshow(values, cmap="cividis", aspect="auto", norm=norm)
-    axis.set_xticks(range(len(columns)), columns, rotation=30 if max(map(len, columns)) > 6 else 0)
-    axis.set_yticks(range(len(rows)), rows)
-    axis.set_xlabel(pair[1])
-    axis.set_ylabel(pair[0])
+    axis.set_xticks(range(len(columns)), map(label, columns), rotation=30 if max(map(len, columns)) > 6 else 0)
+    axis.set_yticks(range(len(rows)), map(label, rows))
+    axis.set_xlabel(label(pair[1]))
+    axis.set_ylabel(label(pair[0]))
     num_seeds = max(len(cell.results) for cell in cells)
     axis.set_title(f"final {metric}" + (f", mean of {num_seeds}" if num_seeds > 1 else ""))
     for (i, j), value in np.ndenumerate(values):

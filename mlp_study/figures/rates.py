@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from mlp_study.figures.style import MARKERS, MOST_LINES, band, log_if_wide, look
 from mlp_study.runs.cells import Cell, as_number
+from mlp_study.showing import label
 
 RATE = "optim.lr"
 
@@ -31,10 +32,10 @@ def learning_rates(cells: Sequence[Cell]) -> Figure | None:
     for axis, metric, title in zip(
         axes, ("train_loss", "val_acc"), ("final training loss", "final validation accuracy"), strict=True
     ):
-        for i, (label, group) in enumerate(lines.items()):
+        for i, (others, group) in enumerate(lines.items()):
             rows = {float(cell.settings[RATE]): pd.Series(cell.metric(metric)) for cell in group}
             frame = pd.DataFrame(rows).T.sort_index().replace([np.inf, -np.inf], np.nan)
-            band(axis, frame, label or "mean over seeds", **look(i))
+            band(axis, frame, label(others) or "mean over seeds", **look(i))
             axis.get_lines()[-1].set_marker(MARKERS[i % len(MARKERS)])
         axis.set_xscale("log")
         axis.set_xlabel("learning rate")

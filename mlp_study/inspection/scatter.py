@@ -15,6 +15,7 @@ from matplotlib.transforms import Affine2D
 
 from mlp_study.inspection.embeddings import TITLES, Embedding
 from mlp_study.inspection.palette import COLOURS
+from mlp_study.showing import label
 
 mpl.rcParams["svg.hashsalt"] = "mlp_study"  # the same embeddings draw the same file
 
@@ -24,7 +25,7 @@ def draw(title: str, embeddings: Sequence[Embedding], labels: np.ndarray) -> Fig
     columns = 2 if len(embeddings) == 4 else len(embeddings)
     rows = len(embeddings) // columns
     figure = Figure(figsize=(6 * columns, 0.9 + 6 * rows), layout="constrained")
-    figure.suptitle(title)
+    figure.suptitle(label(title))
     panels = figure.subplots(rows, columns, squeeze=False).flatten()
     digits = np.unique(labels)
     for panel, embedding in zip(panels, embeddings, strict=True):

@@ -120,7 +120,7 @@ def read_result(folder: Path) -> Result | None:
     known = {field.name for field in fields(Result)}
     try:
         ours = {"sha256": {}} | {key: value for key, value in values.items() if key in known}
-        result = Result.read("", ours)
+        result = Result.read("result", ours)
     except (UserError, ValueError, RecursionError) as error:
         said = str(error)
         raise Damaged(f"{path}: damaged: {said if len(said) < 200 else said[:200] + ' ...'}") from None

@@ -105,11 +105,9 @@ def _rank(row: dict[str, Any]) -> tuple[float, ...]:
     )
 
 
-def write_table(folder: Path) -> pd.DataFrame:
-    """Write study.csv into `folder` and return what it holds."""
-    frame = table(folder)
+def write_table(folder: Path, frame: pd.DataFrame) -> None:
+    """Write the table `frame` of the study in `folder` to its study.csv."""
     write_text(folder / "study.csv", frame.to_csv(index=False, lineterminator="\n"))
-    return frame
 
 
 def show(frame: pd.DataFrame, folder: Path, limit: int = 40) -> None:

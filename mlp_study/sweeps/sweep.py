@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from rich.console import Console
 
-from mlp_study.errors import RunsFailed
-from mlp_study.files import claimed
+from mlp_study.errors import NotWritten, RunsFailed, UserError
+from mlp_study.files import claimed, remove_links
 from mlp_study.runs import table
 from mlp_study.runs.result import FAILED, Result
 from mlp_study.runs.run import Run
+from mlp_study.showing import console
 from mlp_study.sweeps.checks import check_ready, check_words
 from mlp_study.sweeps.compose import SweepComposer
 from mlp_study.sweeps.words import runs_of
+
+MOST_LISTED = 8  # failures whose reasons are printed
 
 
 def run_study(sweeper: Any, sweep: Callable[[list[str]], Any], arguments: list[str]) -> Any:
@@ -36,18 +39,22 @@ def run_study(sweeper: Any, sweep: Callable[[list[str]], Any], arguments: list[s
     check_words(arguments)
     runs = _runs(sweeper, arguments, folder)
     num_complete = check_all(runs)
-    failed: dict[str, str] = {}
     with claimed(folder):
+        remove_links([folder / "multirun.yaml"])  # Hydra writes it, and would follow
         try:
             if num_complete == len(runs):  # torch is not needed to say so
-                Console(highlight=False, soft_wrap=True).print(f"all {len(runs)} runs are already complete")
-                return []
-            returned = sweep(arguments)
-            results = [job.return_value for batch in returned for job in batch]
-            failed = {r.name: r.reason for r in results if isinstance(r, Result) and r.status == FAILED}
-            return returned
-        finally:
-            show_table(folder, failed)
+                console().print(f"all {len(runs)} runs are already complete")
+                returned = []
+            else:
+                returned = sweep(arguments)
+        except BaseException:  # interrupted, say: what there is, is shown all the same
+            with suppress(UserError, OSError):
+                show_table(folder, table.table(folder))
+            raise
+        results = [job.return_value for batch in returned for job in batch]
+        failed = {r.name: r.reason for r in results if isinstance(r, Result) and r.status == FAILED}
+        end_with_table(folder, failed)
+        return returned
 
 
 def check_all(runs: Sequence[Run]) -> int:
@@ -61,20 +68,40 @@ def check_all(runs: Sequence[Run]) -> int:
     return sum(run.is_complete() for run in runs)
 
 
-def show_table(folder: Path, failed: dict[str, str]) -> pd.DataFrame:
-    """Write and print the table of a study; `failed` are reasons by name, of runs whose directory may not say it.
+def show_table(folder: Path, frame: pd.DataFrame) -> None:
+    """Print and write the table `frame` of a study.
 
     Raises:
-        RunsFailed: some run failed.
+        NotWritten: after it was printed.
     """
-    frame = table.write_table(folder)
     if not frame.empty:
         table.show(frame, folder)
+    table.write_table(folder, frame)
+
+
+def end_with_table(folder: Path, failed: dict[str, str]) -> None:
+    """Print and write the table of a study whose runs have all been tried.
+
+    Args:
+        folder: of the study.
+        failed: reasons by name, of runs whose directory may not say it.
+
+    Raises:
+        RunsFailed: some run failed, now or before.
+    """
+    frame, problem = table.table(folder), None
+    try:
+        show_table(folder, frame)
+    except NotWritten as error:
+        problem = error
+    if not frame.empty:
         failed = failed | {row["run"]: row["reason"] for _, row in frame[frame["status"] == FAILED].iterrows()}
     if failed:
-        listed = "; ".join(f"{name}: {reason}" for name, reason in failed.items())
+        listed = "; ".join(f"{name}: {reason}" for name, reason in list(failed.items())[:MOST_LISTED])
+        listed += "" if len(failed) <= MOST_LISTED else f"; ... see {folder / 'study.csv'}"
         raise RunsFailed(f"{len(failed)} of {max(len(frame), len(failed))} runs failed in {folder}: {listed}")
-    return frame
+    if problem is not None:
+        raise problem
 
 
 def _runs(sweeper: Any, arguments: list[str], folder: Path) -> list[Run]:
