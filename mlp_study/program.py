@@ -6,6 +6,7 @@ on, and what it prints goes nowhere.
 
 from __future__ import annotations
 
+import _thread
 import errno
 import io
 import os
@@ -14,6 +15,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any, NoReturn
 
 from mlp_study.errors import FAILED_EXIT_CODE, INTERRUPTED_EXIT_CODE, UserError, fail
@@ -29,18 +31,23 @@ def program(interrupted: str = "interrupted") -> Iterator[None]:
         interrupted: what is said of a Ctrl-C.
     """
     mistakes = () if os.environ.get("HYDRA_FULL_ERROR") == "1" else (UserError, OSError)
-    before = _signals()
+    before, hook = _signals(), sys.unraisablehook
+    sys.unraisablehook = _not_lost
     try:
         with _enduring_output():
             try:
                 yield
             except KeyboardInterrupt:
+                # Where it came inside of code made from text, such as a named tuple's, Python would end itself by a
+                # signal in the end, whatever was done about it; running more such code makes it forget that.
+                exec("")
                 fail(interrupted, INTERRUPTED_EXIT_CODE)
             except mistakes as error:
                 _end_with(error)
     except KeyboardInterrupt:  # once more, while all this was ending
         raise SystemExit(INTERRUPTED_EXIT_CODE) from None
     finally:
+        sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)
 
@@ -60,11 +67,33 @@ def _signals() -> dict[int, Any]:
     if threading.current_thread() is not threading.main_thread():
         return {}
     wanted: dict[int, Any] = {signal.SIGTERM: _interrupt, signal.SIGHUP: signal.SIG_IGN}
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell's background process ignores it
+        wanted[signal.SIGINT] = _interrupt
     return {number: signal.signal(number, handler) for number, handler in wanted.items()}
 
 
-def _interrupt(number: int, frame: object) -> NoReturn:
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Interrupt what is done; an import first comes to its end, since torch's does not survive an exception inside."""
+    while frame is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            _again_soon(number)
+            return
+        frame = frame.f_back
     raise KeyboardInterrupt
+
+
+def _again_soon(number: int) -> None:
+    timer = threading.Timer(0.02, _thread.interrupt_main, [number])
+    timer.daemon = True
+    timer.start()
+
+
+def _not_lost(unraisable: Any) -> None:
+    """A Ctrl-C that came while Python was cleaning up, where nothing can be raised, comes again a moment later."""
+    if issubclass(unraisable.exc_type, KeyboardInterrupt):
+        _again_soon(signal.SIGINT)
+    else:
+        sys.__unraisablehook__(unraisable)
 
 
 class _Enduring(io.RawIOBase):
