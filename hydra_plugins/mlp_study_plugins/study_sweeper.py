@@ -15,11 +15,12 @@ from hydra_plugins.mlp_study_plugins.stacked_launcher import StackedLauncher
 
 @dataclass
 class StudySweeperConf:
-    """Settings: those of the basic sweeper."""
+    """Settings: those of the basic sweeper, and the most runs that are started without asking."""
 
     _target_: str = "hydra_plugins.mlp_study_plugins.study_sweeper.StudySweeper"
     max_batch_size: int | None = None
-    params: dict[str, str] | None = field(default=None)
+    params: dict[str, str] | None = field(default_factory=dict)
+    max_runs: int = 100_000
 
 
 ConfigStore.instance().store(group="hydra/sweeper", name="study", node=StudySweeperConf, provider="mlp_study")
@@ -31,6 +32,10 @@ class StudySweeper(BasicSweeper):
     Each run's directory is named after the overrides that are swept (`optim=sgd,init=glorot`), written into its own
     `hydra.sweep.subdir`, so that every launcher, in whatever process, uses the same one.
     """
+
+    def __init__(self, max_batch_size: int | None, params: dict[str, str] | None, max_runs: int) -> None:
+        super().__init__(max_batch_size, params)
+        self.max_runs = max_runs
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Make the launcher; ours for `hydra/launcher=basic`.
@@ -46,7 +51,8 @@ class StudySweeper(BasicSweeper):
         """The jobs' overrides, in batches; each with its directory."""
         from mlp_study.sweeps.words import jobs_of
 
-        jobs = jobs_of(overrides)
+        assert self.config is not None
+        jobs = jobs_of(overrides, self.config)
         size = max_batch_size or len(jobs)
         return [jobs[start : start + size] for start in range(0, len(jobs), size)]
 

@@ -96,6 +96,10 @@ def _layers(asked: str, known: list[str]) -> list[str]:
     if asked == "all":
         return known
     names = list(dict.fromkeys(asked.split(",")))
+    if "all" in names and "all" not in known:
+        raise UserError(
+            f"--layers={asked}: all stands for every layer; expected it alone, or some of {', '.join(known)}"
+        )
     for name in names:
         if name not in known:
             raise UserError(unknown(f"--layers={asked}", name, [*known, "all"], "dense layer"))

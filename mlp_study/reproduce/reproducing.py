@@ -24,7 +24,15 @@ from mlp_study.files import claimed
 from mlp_study.program import program
 from mlp_study.reproduce import course_notes, deep_dive, fully_connected, keras_intro, ledger
 from mlp_study.reproduce.steps import Step, steps
+from mlp_study.sweeps.grammar import read
 
+# What leaves the claims' question as it is: where and how exactly is computed, and less of the same data for a try.
+MAY_SET = (
+    "trainer", "trainer.accelerator", "trainer.precision", "trainer.deterministic", "trainer.steps_per_execution",
+    "trainer.limit_train_batches", "trainer.limit_val_batches", "trainer.limit_test_batches", "trainer.progress_bar",
+    "logger", "data.root", "resume", "hydra/launcher", "hydra.launcher.max_members",
+    "hydra.sweeper.max_batch_size",
+)  # fmt: skip
 PARTS = {part.PART: part for part in (keras_intro, deep_dive, course_notes, fully_connected)}
 
 
@@ -36,7 +44,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("parts", nargs="*", metavar="part", help=", ".join(PARTS))
     parser.add_argument("--out", type=Path, default=Path("outputs/reproduce"), help="where all goes (%(default)s)")
     parser.add_argument(
-        "--set", nargs="+", default=[], metavar="KEY=VALUE", help="overrides for every training, e.g. trainer=cuda"
+        "--set",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help=f"for every training, e.g. trainer=cuda: {', '.join(MAY_SET)}",
     )
     parser.add_argument(
         "--publish", type=Path, metavar="REPOSITORY", help="write REPRODUCTION.md and small figures there, too"
@@ -59,11 +71,12 @@ def reproduce(
             raise UserError(unknown(name, name, PARTS, what="part"))
     if repository is not None and (set(names) != set(PARTS) or overrides):
         raise UserError(f"--publish {repository}: only all parts can be published, as they are: no part, no --set")
+    check_settings(overrides)
     parts = [PARTS[name] for name in PARTS if name in names]
+    todo = [step for part in parts for step in steps(part.PART, folder, overrides)]
     console = Console(stderr=True, highlight=False)
     started = time.monotonic()
     with claimed(folder):
-        todo = [step for part in parts for step in steps(part.PART, folder, overrides)]
         left = [step for step in todo if not step.is_done()]
         if len(left) < len(todo):
             console.print(f"{len(todo) - len(left)} of {len(todo)} steps are already complete", soft_wrap=True)
@@ -77,6 +90,20 @@ def reproduce(
     for path in written:
         print(path)
     print(f"{len(left)} steps in {(time.monotonic() - started) / 60:.1f} min")
+
+
+def check_settings(overrides: Sequence[str]) -> None:
+    """See that `overrides` leave the claims' question as it is: they may say how is computed, not what is.
+
+    Raises:
+        UserError: one of them says something else, or several things.
+    """
+    for override in read(overrides):
+        key, word = override.key_or_group, override.input_line
+        if override.is_delete() or (key not in MAY_SET and not key.startswith("logger.")):
+            raise UserError(f"--set {word}: changes what the claims are about; expected one of {', '.join(MAY_SET)}")
+        if override.is_sweep_override():
+            raise UserError(f"--set {word}: several values; expected one")
 
 
 def _do(todo: list[Step], console: Console) -> None:

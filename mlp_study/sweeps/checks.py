@@ -5,9 +5,7 @@ Nothing here imports torch.
 
 from __future__ import annotations
 
-import re
 import sys
-from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,8 @@ from mlp_study.config.sections import Arrays, Data
 from mlp_study.data import sources, split
 from mlp_study.errors import UserError, fail
 from mlp_study.runs.run import Run
-from mlp_study.sweeps.explain import conf_dir
+from mlp_study.sweeps.explain import explain
+from mlp_study.sweeps.grammar import check_words
 
 
 class CheckFirst(Callback):
@@ -31,22 +30,32 @@ class CheckFirst(Callback):
         """Check the composed config; end the program if it is wrong (Hydra would swallow an ordinary exception)."""
         try:
             check_words(OmegaConf.to_container(config.hydra.overrides.task, resolve=False))  # type: ignore[arg-type]
+            check_hydra(config.hydra)
             Run(check_run(config), Path(str(config.hydra.run.dir))).is_complete()
         except UserError as error:
             fail(str(error))
+        except OmegaConfBaseException as error:  # an interpolation in Hydra's own part that leads nowhere
+            fail(explain(error))
 
 
-def check_words(words: Iterable[str]) -> None:
-    """Refuse what Hydra takes for a list of options of which the last one wins: `optim=[sgd,adam]`.
+def check_hydra(hydra: DictConfig) -> None:
+    """See that the names that Hydra itself makes files of are names, and its directories directories.
 
     Raises:
-        UserError: with the words that try each.
+        UserError: one is not.
     """
-    for word in words:
-        if found := re.fullmatch(r"\+{0,2}(\w+)=\[(.*)\]", word.replace(" ", "")):
-            group, options = found.groups()
-            if group != "callbacks" and (conf_dir() / group).is_dir():
-                raise UserError(f"{word}: one option of {group} is to be chosen; to try each: -m {group}={options}")
+    for key, kind in (("job.name", "a name"), ("output_subdir", "null or a name")):
+        value = OmegaConf.select(hydra, key)
+        if value is not None and not is_file_name(value):
+            raise UserError(f"hydra.{key}='{value}': expected {kind}, not a path")
+    for key in ("run", "sweep"):
+        if not OmegaConf.to_container(hydra[key], resolve=False)["dir"]:  # type: ignore[call-overload,index]
+            raise UserError(f"hydra.{key}.dir='': expected a directory")
+
+
+def is_file_name(name: str) -> bool:
+    """Whether a file or directory can have this name, in whatever directory."""
+    return 0 < len(name.encode()) <= 240 and "/" not in name and name not in (".", "..")
 
 
 def check_run(composed: DictConfig) -> Config:

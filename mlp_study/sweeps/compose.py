@@ -15,11 +15,12 @@ from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, QuotedString
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-__all__ = ["BasicSweeper", "SweepComposer"]
+__all__ = ["BasicSweeper", "SweepComposer", "get_args_parser"]
 
 
 class SweepComposer:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
 
 from mlp_study.errors import NotWritten, RunsFailed, UserError
 from mlp_study.files import claimed, remove_links
@@ -16,8 +17,9 @@ from mlp_study.runs import table
 from mlp_study.runs.result import FAILED, Result
 from mlp_study.runs.run import Run
 from mlp_study.showing import console
-from mlp_study.sweeps.checks import check_ready, check_words
+from mlp_study.sweeps.checks import check_hydra, check_ready
 from mlp_study.sweeps.compose import SweepComposer
+from mlp_study.sweeps.grammar import check_words
 from mlp_study.sweeps.words import runs_of
 
 MOST_LISTED = 8  # failures whose reasons are printed
@@ -35,9 +37,14 @@ def run_study(sweeper: Any, sweep: Callable[[list[str]], Any], arguments: list[s
         UserError: a run's settings are wrong, and nothing was started, or the directory is in use.
         RunsFailed: every run was tried, and some failed.
     """
+    check_words([*sweeper.words(), *arguments])
+    check_hydra(sweeper.config.hydra)
+    for key in ("sweeper.max_batch_size", "launcher.max_members"):
+        size = OmegaConf.select(sweeper.config.hydra, key)
+        if size is not None and size < 1:
+            raise UserError(f"hydra.{key}={size}: expected null or a whole number >= 1")
     folder = Path(sweeper.config.hydra.sweep.dir)
-    check_words(arguments)
-    runs = _runs(sweeper, arguments, folder)
+    runs = _runs(sweeper, arguments)
     num_complete = check_all(runs)
     with claimed(folder):
         remove_links([folder / "multirun.yaml"])  # Hydra writes it, and would follow
@@ -104,12 +111,12 @@ def end_with_table(folder: Path, failed: dict[str, str]) -> None:
         raise problem
 
 
-def _runs(sweeper: Any, arguments: list[str], folder: Path) -> list[Run]:
+def _runs(sweeper: Any, arguments: list[str]) -> list[Run]:
     loader = sweeper.hydra_context.config_loader
     parsed = OverridesParser.create(config_loader=loader).parse_overrides([*sweeper.words(), *arguments])
     jobs = [job for batch in sweeper.split_arguments(parsed, sweeper.max_batch_size) for job in batch]
     composer = SweepComposer(loader)
-    runs = runs_of(sweeper.config, composer, jobs, folder)
+    runs = runs_of(sweeper.config, composer, jobs)
     # What was composed here need not be composed again by the basic sweeper's own validation and by launchers.
     loader.load_sweep_config = composer
     sweeper.validate_batch_is_legal = lambda batch: None

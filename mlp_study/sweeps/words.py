@@ -24,11 +24,14 @@ from rich.progress import track
 
 from mlp_study.errors import UserError
 from mlp_study.runs.run import Run, name_of
-from mlp_study.sweeps.checks import check_words, typed
+from mlp_study.sweeps.checks import check_hydra, is_file_name, typed
 from mlp_study.sweeps.compose import BasicSweeper, SweepComposer
 from mlp_study.sweeps.explain import explain, hydra_with_conf
+from mlp_study.sweeps.grammar import check_words
+from mlp_study.sweeps.values import check_values
 
 MAX_NAME = 200  # bytes; most file systems take 255
+NUMBERED = "${hydra.job.num}"  # Hydra's own name for the directory of a run in a sweep
 
 # Two programs started in the same second, or microsecond, must not share a directory.
 OmegaConf.register_new_resolver("unique", lambda: secrets.token_hex(2), use_cache=True, replace=True)
@@ -42,8 +45,9 @@ def study_runs(words: Sequence[str], folder: Path | None = None) -> list[Run]:
     """
     master, loader, parsed = _composed(words, RunMode.MULTIRUN)
     params = [f"{key}={value}" for key, value in (master.hydra.sweeper.params or {}).items()]
+    check_words(params)
     everything = [*OverridesParser.create(config_loader=loader).parse_overrides(params), *parsed]
-    return runs_of(master, SweepComposer(loader), jobs_of(everything), folder or Path(str(master.hydra.sweep.dir)))
+    return runs_of(master, SweepComposer(loader), jobs_of(everything, master), folder)
 
 
 def single_run(words: Sequence[str], folder: Path | None = None) -> Run:
@@ -64,35 +68,62 @@ def _composed(words: Sequence[str], mode: RunMode) -> tuple[DictConfig, Any, lis
             if swept and mode == RunMode.RUN:
                 raise UserError(f"{swept[0].input_line}: several values; expected one, or a sweep of them")
             fixed = [str(override.input_line) for override in parsed if override not in swept]
-            return loader.load_configuration("train", fixed, run_mode=mode), loader, parsed
+            master = loader.load_configuration("train", fixed, run_mode=mode)
+            check_hydra(master.hydra)
+            return master, loader, parsed
     except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(" ".join(explain(error).split())) from None
+        raise UserError(explain(error)) from None
 
 
-def jobs_of(overrides: list[Override]) -> list[list[str]]:
-    """Every combination of the values given, each job's overrides with the name of its directory as the last."""
-    (jobs,) = BasicSweeper.split_arguments(overrides, None)
-    if any(override.get_key_element() == "hydra.sweep.subdir" for override in overrides):
-        return jobs
-    swept = {override.get_key_element() for override in overrides if override.is_sweep_override()}
-    names = run_folders(jobs, swept)
-    return [[*job, f"hydra.sweep.subdir='{name}'"] for job, name in zip(jobs, names, strict=True)]
+def jobs_of(overrides: list[Override], master: DictConfig) -> list[list[str]]:
+    """Every combination of the values given, each job's overrides with the name of its directory as the last.
 
-
-def runs_of(master: DictConfig, composer: SweepComposer, jobs: Sequence[Sequence[str]], folder: Path) -> list[Run]:
-    """The runs of a sweep, checked for all that needs no file: `jobs` are their overrides, `folder` is the sweep's.
+    The directory has no name yet where the configuration without what is swept, `master`, says how it is to be called.
 
     Raises:
-        UserError: a setting is wrong, or two runs would share a directory.
+        UserError: there is no combination, one is there twice, or there are more than `master` allows.
+    """
+    check_values(overrides, master.hydra.sweeper.max_runs)
+    (jobs,) = BasicSweeper.split_arguments(overrides, None)
+    if _raw(master, "subdir") != NUMBERED or any(
+        "hydra.sweep.subdir=" in word for word in master.hydra.overrides.hydra
+    ):
+        return jobs
+    swept = {override.get_key_element() for override in overrides if override.is_sweep_override()}
+    return [[*job, f"hydra.sweep.subdir='{run_folder(job, swept)}'"] for job in jobs]
+
+
+def runs_of(
+    master: DictConfig, composer: SweepComposer, jobs: Sequence[Sequence[str]], folder: Path | None = None
+) -> list[Run]:
+    """The runs of a sweep, checked for all that needs no file.
+
+    Args:
+        master: the configuration without what is swept.
+        composer: composes the jobs.
+        jobs: their overrides.
+        folder: the sweep's directory, where it is not the one that the configuration says.
+
+    Raises:
+        UserError: a setting is wrong, two runs would share a directory, or they would not share the sweep's.
     """
     runs, folders = [], set()
+    home = folder or Path(str(master.hydra.sweep.dir))
+    may_differ = folder is None and "${" in re.sub(r"\$\{(now|unique):[^{}]*\}", "", _raw(master, "dir"))
     console = Console(stderr=True, force_jupyter=False)
     for number, job in enumerate(track(jobs, "checking", transient=True, disable=len(jobs) < 10, console=console)):
         try:
             name = composer.subdir(master, job, number)
-            run = Run(typed(composer.task_config(master, job)), folder / name, composer.task_words(job), name)
+            run = Run(typed(composer.task_config(master, job)), home / name, composer.task_words(job), name)
+            if may_differ and (other := composer(master, job).hydra.sweep.dir) != master.hydra.sweep.dir:
+                raise UserError(
+                    f"hydra.sweep.dir='{_raw(master, 'dir')}': {other} for {name}, {home} for the study; expected one "
+                    "directory for all runs; what differs belongs into hydra.sweep.subdir"
+                )
         except (HydraException, OmegaConfBaseException) as error:
             raise UserError(explain(error)) from None
+        if not is_file_name(name):
+            raise UserError(f"hydra.sweep.subdir='{name}': expected a name for each run, not a path")
         if run.folder in folders:
             raise UserError(f"hydra.sweep.subdir='{name}': several runs would share it; leave it out")
         folders.add(run.folder)
@@ -100,13 +131,19 @@ def runs_of(master: DictConfig, composer: SweepComposer, jobs: Sequence[Sequence
     return runs
 
 
-def run_folders(jobs: Sequence[Sequence[str]], swept: set[str]) -> list[str]:
-    """A directory name for each job: the overrides that are swept, in the order typed; unique within the sweep."""
-    names = []
-    for number, overrides in enumerate(jobs):
-        shown = [override for override in overrides if override.split("=", 1)[0] in swept]
-        name = re.sub(r"[^A-Za-z0-9_=,.+\[\]-]", "_", ",".join(shown)) or f"run-{number}"
-        if len(name) > MAX_NAME:
-            name = name[: MAX_NAME - 9] + "-" + hashlib.sha256(name.encode()).hexdigest()[:8]
-        names.append(name)
-    return [name if names.count(name) == 1 else f"{name}-{number}" for number, name in enumerate(names)]
+def _raw(master: DictConfig, key: str) -> str:
+    """`hydra.sweep.KEY` with its interpolations as they are written."""
+    return str(OmegaConf.to_container(master.hydra.sweep, resolve=False)[key])  # type: ignore[call-overload,index]
+
+
+def run_folder(job: Sequence[str], swept: set[str]) -> str:
+    """The name of a job's directory: its overrides that are swept, in the order typed.
+
+    It depends on this job alone, so that the same cell has the same directory in whatever company. Where the overrides
+    are no name as they are, or too long for one, a digest of them keeps apart what would be called the same.
+    """
+    typed = ",".join(override for override in job if override.split("=", 1)[0] in swept) or "run-0"
+    name = re.sub(r"[^A-Za-z0-9_=,.+\[\]-]", "_", typed)
+    if name == typed and len(name) <= MAX_NAME:
+        return name
+    return name[: MAX_NAME - 9] + "-" + hashlib.sha256(typed.encode()).hexdigest()[:8]
