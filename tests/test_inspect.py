@@ -241,6 +241,7 @@ def test_what_was_before_training_can_be_shown_too(inspected, look, tmp_path):
     ("arguments", "quoted"),
     [
         (["--layers", "dense_9"], "dense_9"),
+        (["--layers", "all,dense_1"], "--layers=all,dense_1: all stands for every layer; expected it alone"),
         (["--embed", "tsn"], "Did you mean tsne"),
         (["--embed", "pca", "--num", "3"], "3 images are too few"),
         (["--num", "0"], "--num=0"),

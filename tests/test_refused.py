@@ -57,8 +57,9 @@ def test_a_run_that_was_interrupted_is_ours(tmp_path):
     assert carry_out([run], "lightning")[0].status == "completed"
 
 
-def test_other_words_for_a_finished_run_or_sweep_change_none_of_its_files(tmp_path):
-    single, sweep = ["hydra.run.dir=run"], ["-m", "seed=0,1", "hydra.sweep.dir=study"]
+@pytest.mark.parametrize("launcher", ["stacked", "basic"])
+def test_other_words_for_a_finished_run_or_sweep_change_none_of_its_files(tmp_path, launcher):
+    single, sweep = ["hydra.run.dir=run"], ["-m", "seed=0,1", "hydra.sweep.dir=study", f"hydra/launcher={launcher}"]
     for words in (single, sweep):
         assert run_command(*words, *QUICK, cwd=tmp_path).code == 0
     before = tree(tmp_path)
@@ -73,6 +74,7 @@ def test_other_words_for_a_finished_run_or_sweep_change_none_of_its_files(tmp_pa
 def test_a_list_of_options_where_one_is_to_be_chosen(tmp_path, words):
     done = run_command(*words, *QUICK, cwd=tmp_path, warm=WITHOUT_TORCH)
     assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+    assert not list(tmp_path.iterdir())
     assert "one option of optim is to be chosen; to try each: -m optim=sgd,adam" in done.err
     with pytest.raises(UserError, match="-m optim=sgd,adam"):
         study_runs(["optim=[sgd,adam]"])

@@ -47,8 +47,10 @@ def _explained(error: Exception) -> str:
     if match := re.search(r"Cannot find primary config '(.*?)'", text):
         return f"--config-name={match[1]}: no such configuration; expected train, or one of your own in --config-dir"
     if (override := getattr(error, "override", None)) is not None:
+        if "LexerNoViableAlt" in text:
+            return f"cannot read {override!r}: some character needs quotes around the value, KEY='VALUE'"
         reason = text.split("See https")[0].split(" expecting {")[0].replace(f"Error parsing override '{override}'", "")
-        return f"cannot read {override!r}: {reason.split('Exception:')[-1]}"
+        return f"cannot read {override!r}: {reason}"
     if isinstance(error, OmegaConfBaseException) and error.full_key:
         return f"{error.full_key}: {_said(error.msg or text)}"
     return f"{_said(text)} {_said(cause or '')}"

@@ -17,11 +17,14 @@ from mlp_study.sweeps.explain import options
 def check_values(overrides: Sequence[Override], max_runs: int) -> None:
     """See that a sweep has an end, is not larger than the user expects, and has no two equal cells.
 
+    Args:
+        overrides: one for each key.
+        max_runs: what the user expects at most.
+
     Raises:
         UserError: a sweep has no value or no end, there are more runs than `max_runs`, or a value is there twice.
     """
-    swept = {override.get_key_element(): override for override in overrides}  # the last of a key counts
-    swept = {key: override for key, override in swept.items() if override.is_sweep_override()}
+    swept = {o.get_key_element(): o for o in overrides if o.is_sweep_override()}
     num_runs = math.prod(map(_num_values, swept.values()))
     if num_runs > max_runs:
         raise UserError(

@@ -83,6 +83,7 @@ def jobs_of(overrides: list[Override], master: DictConfig) -> list[list[str]]:
     Raises:
         UserError: there is no combination, one is there twice, or there are more than `master` allows.
     """
+    overrides = list({override.get_key_element(): override for override in overrides}.values())  # the last of a key
     check_values(overrides, master.hydra.sweeper.max_runs)
     (jobs,) = BasicSweeper.split_arguments(overrides, None)
     if _raw(master, "subdir") != NUMBERED or any(
