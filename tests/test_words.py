@@ -206,7 +206,7 @@ NAMES = [f"model.hidden=[{','.join(29 * '8')}]", "model.names"]
 @pytest.mark.parametrize(
     ("fixed", "key", "values", "another"),
     [
-        (*FILES, ["'a b.npz'", "a_b.npz", "'a_b.npz'", "a/b.npz", "'ä_b.npz'"], "x.npz"),
+        (*FILES, ["'a b.npz'", "a_b.npz", "'a:b.npz'", "a/b.npz", "'ä_b.npz'"], "x.npz"),
         (*FILES, ["'a,b'", "'a_b'"], "x.npz"),
         (*NAMES, [LONG, LONG.replace("29", "30")], "null"),
     ],
