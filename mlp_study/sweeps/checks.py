@@ -24,7 +24,14 @@ from mlp_study.sweeps.grammar import check_words
 
 
 class CheckFirst(Callback):
-    """Hydra calls this before it creates the directory of a single run; a grid is checked by the sweeper."""
+    """Hydra calls this before it creates the directory of a single run; a grid is checked by the sweeper, if it is ours."""
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Check the words that choose the sweeper."""
+        try:
+            check_words(OmegaConf.to_container(config.hydra.overrides.hydra, resolve=False))  # type: ignore[arg-type]
+        except UserError as error:
+            fail(str(error))
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check the composed config; end the program if it is wrong (Hydra would swallow an ordinary exception)."""
