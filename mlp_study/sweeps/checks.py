@@ -24,7 +24,7 @@ from mlp_study.sweeps.grammar import check_words
 
 
 class CheckFirst(Callback):
-    """Hydra calls this before it creates the directory of a single run; a grid is checked by the sweeper, if it is ours."""
+    """Hydra calls this before it creates a directory; the runs of a grid are checked by the sweeper, if it is ours."""
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check the words that choose the sweeper."""
