@@ -11,6 +11,7 @@ import math
 import os
 import re
 import secrets
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -115,7 +116,7 @@ def claimed(folder: Path) -> Iterator[None]:
     path = folder / LOCK
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = _locked(path, os.O_CREAT)
+        lock = _locked(path)
     except BlockingIOError:
         raise UserError(f"{folder}: another process is writing there; choose another directory") from None
     except OSError as error:
@@ -127,6 +128,7 @@ def claimed(folder: Path) -> Iterator[None]:
             for leftover in folder.iterdir():
                 if _TEMPORARY.fullmatch(leftover.name):
                     leftover.unlink(missing_ok=True)
+        _see_room(folder)
         yield
     finally:
         with suppress(OSError):
@@ -134,24 +136,19 @@ def claimed(folder: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def refuse_if_claimed(folder: Path) -> None:
-    """See that no process holds `folder`, which may not be there; nothing is written.
-
-    Raises:
-        UserError: one does.
-    """
+def _see_room(folder: Path) -> None:
+    """See that something can be written: on a full disk a directory and a lock can still be made."""
     try:
-        os.close(_locked(folder / LOCK, 0))
-    except BlockingIOError:
-        raise UserError(f"{folder}: another process is writing there; choose another directory") from None
-    except OSError:  # no lock, or none that could be held
-        return
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(4096))
+    except OSError as error:
+        raise NotWritten(folder, error) from None
 
 
-def _locked(path: Path, flags: int) -> int:
+def _locked(path: Path) -> int:
     """A file descriptor that holds the lock `path`."""
     while True:
-        lock = _opened(path, os.O_RDWR, flags)
+        lock = _opened(path, os.O_RDWR)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             with suppress(FileNotFoundError):
@@ -163,8 +160,7 @@ def _locked(path: Path, flags: int) -> int:
         os.close(lock)  # whoever held it has removed it since it was opened
 
 
-def _opened(path: Path, flags: int, more: int = os.O_CREAT) -> int:
-    """Open a file of ours; a symbolic link in its place is replaced, not followed."""
-    if more & os.O_CREAT:
-        remove_links([path])
-    return os.open(path, flags | more | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+def _opened(path: Path, flags: int) -> int:
+    """Open a file of ours, made if need be; a symbolic link in its place is replaced, not followed."""
+    remove_links([path])
+    return os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)

@@ -14,7 +14,7 @@ from omegaconf import OmegaConf, open_dict
 from mlp_study.errors import UserError
 from mlp_study.execution.carry_out import carry_out
 from mlp_study.execution.console import ConsoleListener
-from mlp_study.files import make_folder, refuse_if_claimed, write_text
+from mlp_study.files import claimed, make_folder, write_text
 from mlp_study.runs.run import Run
 from mlp_study.sweeps.checks import typed
 
@@ -61,9 +61,7 @@ def _prepare(launcher: Any, overrides: list[str], number: int) -> tuple[Run, Job
             "overrides": hydra.overrides.task,
         }
         # A directory that is in use, or cannot be written, is the run's own failure, and is recorded as that later.
-        with suppress(UserError, OSError):
-            refuse_if_claimed(folder)
-            folder.mkdir(parents=True, exist_ok=True)
+        with suppress(UserError, OSError), claimed(folder):
             saved = make_folder(folder / hydra.output_subdir)
             for name, part in parts.items():
                 write_text(saved / f"{name}.yaml", OmegaConf.to_yaml(part))

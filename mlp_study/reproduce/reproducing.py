@@ -24,6 +24,7 @@ from mlp_study.files import claimed
 from mlp_study.program import program
 from mlp_study.reproduce import course_notes, deep_dive, fully_connected, keras_intro, ledger
 from mlp_study.reproduce.steps import Step, steps
+from mlp_study.showing import console
 from mlp_study.sweeps.grammar import read
 
 # What leaves the claims' question as it is: where and how exactly is computed, and less of the same data for a try.
@@ -74,13 +75,13 @@ def reproduce(
     check_settings(overrides)
     parts = [PARTS[name] for name in PARTS if name in names]
     todo = [step for part in parts for step in steps(part.PART, folder, overrides)]
-    console = Console(stderr=True, highlight=False)
+    output = console(stderr=True)
     started = time.monotonic()
     with claimed(folder):
         left = [step for step in todo if not step.is_done()]
         if len(left) < len(todo):
-            console.print(f"{len(todo) - len(left)} of {len(todo)} steps are already complete", soft_wrap=True)
-        _do(left, console)
+            output.print(f"{len(todo) - len(left)} of {len(todo)} steps are already complete")
+        _do(left, output)
         findings = ledger.judge(parts, folder)
         written = [ledger.write(parts, findings, folder)]
         if repository is not None:
@@ -106,7 +107,7 @@ def check_settings(overrides: Sequence[str]) -> None:
             raise UserError(f"--set {word}: several values; expected one")
 
 
-def _do(todo: list[Step], console: Console) -> None:
+def _do(todo: list[Step], output: Console) -> None:
     """One after the other, with a bar; without a terminal a line for each instead."""
     bar = Progress(
         TextColumn("{task.description}", markup=False),
@@ -115,17 +116,17 @@ def _do(todo: list[Step], console: Console) -> None:
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(elapsed_when_finished=True),
-        console=console,
+        console=output,
         transient=True,
-        disable=not console.is_terminal,
+        disable=not output.is_terminal,
     )
     with bar:
         task = bar.add_task("", total=sum(step.cost for step in todo))
         before = 0.0
         for number, step in enumerate(todo, start=1):
             bar.update(task, description=f"{number}/{len(todo)} {step.name}")
-            if not console.is_terminal:
-                console.print(f"{number}/{len(todo)} {step.name}", soft_wrap=True)
+            if not output.is_terminal:
+                output.print(f"{number}/{len(todo)} {step.name}")
 
             def advance(fraction: float, before: float = before, cost: float = step.cost) -> None:
                 bar.update(task, completed=before + fraction * cost)

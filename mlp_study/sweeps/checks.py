@@ -18,6 +18,7 @@ from mlp_study.config import Config, check
 from mlp_study.config.sections import Arrays, Data
 from mlp_study.data import sources, split
 from mlp_study.errors import UserError, fail
+from mlp_study.files import claimed, remove_links
 from mlp_study.runs.run import Run
 from mlp_study.sweeps.explain import explain
 from mlp_study.sweeps.grammar import check_words
@@ -38,11 +39,24 @@ class CheckFirst(Callback):
         try:
             check_words(OmegaConf.to_container(config.hydra.overrides.task, resolve=False))  # type: ignore[arg-type]
             check_hydra(config.hydra)
-            Run(check_run(config), Path(str(config.hydra.run.dir))).is_complete()
+            folder = Path(str(config.hydra.run.dir))
+            Run(check_run(config), folder).is_complete()
+            _prepare(folder, config.hydra)
         except UserError as error:
-            fail(str(error))
+            fail(str(error), error.exit_code)
         except OmegaConfBaseException as error:  # an interpolation in Hydra's own part that leads nowhere
             fail(explain(error))
+
+
+def _prepare(folder: Path, hydra: DictConfig) -> None:
+    """See that a run's directory can be written and is nobody's: Hydra will write there, and follow links, at once.
+
+    Raises:
+        UserError: it cannot, or another process trains there.
+    """
+    with claimed(folder):
+        ours = folder / hydra.output_subdir if hydra.output_subdir is not None else folder / ".hydra"
+        remove_links([ours, *ours.glob("*"), folder / f"{hydra.job.name}.log"])
 
 
 def check_hydra(hydra: DictConfig) -> None:

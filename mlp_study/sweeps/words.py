@@ -19,11 +19,11 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from rich.console import Console
 from rich.progress import track
 
 from mlp_study.errors import UserError
 from mlp_study.runs.run import Run, name_of
+from mlp_study.showing import console
 from mlp_study.sweeps.checks import check_hydra, is_file_name, typed
 from mlp_study.sweeps.compose import BasicSweeper, SweepComposer
 from mlp_study.sweeps.explain import explain, hydra_with_conf
@@ -111,8 +111,9 @@ def runs_of(
     runs, folders = [], set()
     home = folder or Path(str(master.hydra.sweep.dir))
     may_differ = folder is None and "${" in re.sub(r"\$\{(now|unique):[^{}]*\}", "", _raw(master, "dir"))
-    console = Console(stderr=True, force_jupyter=False)
-    for number, job in enumerate(track(jobs, "checking", transient=True, disable=len(jobs) < 10, console=console)):
+    output = console(stderr=True)
+    is_shown = output.is_terminal and len(jobs) >= 10
+    for number, job in enumerate(track(jobs, "checking", transient=True, disable=not is_shown, console=output)):
         try:
             name = composer.subdir(master, job, number)
             run = Run(typed(composer.task_config(master, job)), home / name, composer.task_words(job), name)
