@@ -77,6 +77,8 @@ MISTAKES = [
     ("hydra.job.name=..", "expected a name"),
     ("hydra.output_subdir=../x", "hydra.output_subdir='../x': expected null or a name"),
     ("hydra.run.dir=", "hydra.run.dir='': expected a directory"),
+    ("seed=0,1 hydra.sweep.dir=${nothing}", "hydra.sweep.dir: Interpolation key 'nothing' not found"),
+    ("seed=0,1 hydra.sweep.subdir=${nothing}", "Interpolation key 'nothing' not found"),
     ("hydra.sweep.dir=", "hydra.sweep.dir='': expected a directory"),
     ("seed=0,1 hydra.sweep.subdir=same", "'same': several runs would share it"),
     ("hydra.sweep.subdir=a/b", "hydra.sweep.subdir='a/b': expected a name for each run, not a path"),
@@ -106,7 +108,18 @@ def test_a_mistake_is_one_line(words, said, tmp_path, monkeypatch):
     assert not os.listdir(tmp_path)
 
 
-@pytest.mark.parametrize("word", ["optim=null", "optim=[sgd,adam]", "hydra.job.name=a/b", "seed=\udcff", "seed=0,1"])
+@pytest.mark.parametrize(
+    "word",
+    [
+        "optim=null",
+        "optim=[sgd,adam]",
+        "hydra.job.name=a/b",
+        "seed=\udcff",
+        "seed=0,1",
+        "optim.lr=${nothing}",
+        "hydra.run.dir=${nothing}",
+    ],
+)
 def test_a_mistake_in_the_words_of_a_single_run(word):
     with pytest.raises(UserError) as error:
         single_run([word])
@@ -230,6 +243,8 @@ def test_a_directory_of_ones_own_for_each_run(tmp_path):
     words = ["optim=sgd,adam", "seed=0,1", "hydra.sweep.subdir='${optim.name}-${seed}'"]
     planned = ["sgd-0", "sgd-1", "adam-0", "adam-1"]
     assert names(*words) == planned
+    assert names("seed=4,5", "hydra.sweep.subdir='run${hydra.job.num}'") == ["run0", "run1"]
+    assert names("seed=4,5", "hydra.sweep.subdir=${hydra.job.num}") == ["0", "1"]
     for launcher in ("stacked", "basic"):
         where = [f"hydra/launcher={launcher}", f"hydra.sweep.dir={launcher}"]
         done = run_command("-m", *words, *QUICK, *where, cwd=tmp_path)

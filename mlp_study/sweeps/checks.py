@@ -112,7 +112,7 @@ def typed(composed: DictConfig) -> Config:
                 values[str(key)] = OmegaConf.to_container(value, resolve=True) if is_node else value
         return check(values)
     except OmegaConfBaseException as error:  # an interpolation that leads nowhere, a missing value
-        raise UserError(str(error)) from None
+        raise UserError(explain(error)) from None
 
 
 @cache  # the runs of a grid share few kinds of data

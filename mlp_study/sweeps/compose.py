@@ -42,7 +42,8 @@ class SweepComposer:
         overrides = [self._parse(override) for override in sweep_overrides]
         config = copy.deepcopy(self._base(master_config, overrides))
         ConfigLoaderImpl._apply_overrides_to_config([o for o in overrides if self._is_value(o)], config)
-        before = list(config.hydra.overrides.hydra)[: len(master_config.hydra.overrides.hydra)]
+        said: Any = OmegaConf.to_container(config.hydra.overrides.hydra, resolve=False)
+        before = said[: len(master_config.hydra.overrides.hydra)]
         task = [override for override in overrides if not override.is_hydra_override()]
         config.hydra.overrides.hydra = before + [o.input_line for o in overrides if o.is_hydra_override()]
         config.hydra.overrides.task = [override.input_line for override in task]

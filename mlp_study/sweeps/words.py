@@ -53,8 +53,9 @@ def study_runs(words: Sequence[str], folder: Path | None = None) -> list[Run]:
 def single_run(words: Sequence[str], folder: Path | None = None) -> Run:
     """The one run that `words` describe; the same errors."""
     master, _, _ = _composed(words, RunMode.RUN)
+    config = typed(master)
     task = [str(word) for word in master.hydra.overrides.task]
-    return Run(typed(master), folder or Path(str(master.hydra.run.dir)), tuple(task), name_of(task))
+    return Run(config, folder or _directory(master.hydra.run), tuple(task), name_of(task))
 
 
 def _composed(words: Sequence[str], mode: RunMode) -> tuple[DictConfig, Any, list[Override]]:
@@ -86,9 +87,8 @@ def jobs_of(overrides: list[Override], master: DictConfig) -> list[list[str]]:
     overrides = list({override.get_key_element(): override for override in overrides}.values())  # the last of a key
     check_values(overrides, master.hydra.sweeper.max_runs)
     (jobs,) = BasicSweeper.split_arguments(overrides, None)
-    if _raw(master, "subdir") != NUMBERED or any(
-        "hydra.sweep.subdir=" in word for word in master.hydra.overrides.hydra
-    ):
+    said: Any = OmegaConf.to_container(master.hydra.overrides.hydra, resolve=False)
+    if _raw(master, "subdir") != NUMBERED or any("hydra.sweep.subdir=" in word for word in said):
         return jobs
     swept = {override.get_key_element() for override in overrides if override.is_sweep_override()}
     return [[*job, f"hydra.sweep.subdir='{run_folder(job, swept)}'"] for job in jobs]
@@ -109,7 +109,7 @@ def runs_of(
         UserError: a setting is wrong, two runs would share a directory, or they would not share the sweep's.
     """
     runs, folders = [], set()
-    home = folder or Path(str(master.hydra.sweep.dir))
+    home = folder or _directory(master.hydra.sweep)
     may_differ = folder is None and "${" in re.sub(r"\$\{(now|unique):[^{}]*\}", "", _raw(master, "dir"))
     output = console(stderr=True)
     is_shown = output.is_terminal and len(jobs) >= 10
@@ -133,6 +133,13 @@ def runs_of(
     return runs
 
 
+def _directory(node: DictConfig) -> Path:
+    try:
+        return Path(str(node.dir))
+    except OmegaConfBaseException as error:  # an interpolation that leads nowhere
+        raise UserError(explain(error)) from None
+
+
 def _raw(master: DictConfig, key: str) -> str:
     """`hydra.sweep.KEY` with its interpolations as they are written."""
     return str(OmegaConf.to_container(master.hydra.sweep, resolve=False)[key])  # type: ignore[call-overload,index]
@@ -144,8 +151,8 @@ def run_folder(job: Sequence[str], swept: set[str]) -> str:
     It depends on this job alone, so that the same cell has the same directory in whatever company. Where the overrides
     are no name as they are, or too long for one, a digest of them keeps apart what would be called the same.
     """
-    typed = ",".join(override for override in job if override.split("=", 1)[0] in swept) or "run-0"
-    name = re.sub(r"[^A-Za-z0-9_=,.+\[\]-]", "_", typed)
-    if name == typed and len(name) <= MAX_NAME:
+    raw = ",".join(override for override in job if override.split("=", 1)[0] in swept) or "run-0"
+    name = re.sub(r"[^A-Za-z0-9_=,.+\[\]-]", "_", raw)
+    if name == raw and len(name) <= MAX_NAME:
         return name
-    return name[: MAX_NAME - 9] + "-" + hashlib.sha256(typed.encode()).hexdigest()[:8]
+    return name[: MAX_NAME - 9] + "-" + hashlib.sha256(raw.encode()).hexdigest()[:8]
