@@ -145,6 +145,11 @@ def test_a_mistake_in_the_words_of_a_single_run(word):
         ("seed=0,1", "seed=0,1: several values; to try each: -m seed=0,1"),
         ("seed=range(0,2)", "seed=range(0,2): several values; to try each: -m seed=range(0,2)"),
         ("model.hidden=8,9", "as a list: model.hidden=[8,9]"),
+        ("optim=null", "unknown option 'null'. Known: adadelta"),
+        ("-m optim=3 seed=0,1", "unknown option '3'. Known: adadelta"),
+        ("--nothing", "unknown option '--nothing'. Known: --help"),
+        ("optim=sgd -m seed=0,1", "seed=0,1: stands apart from optim=sgd"),
+        ("hydra.run.dir=\udcff", r"\udcff': expected text without control characters, in UTF-8"),
         ("--config-name=other", "--config-name=other: no such configuration; expected train"),
     ],
 )

@@ -28,6 +28,7 @@ from mlp_study.program import program
 from mlp_study.runs.result import FAILED, Result
 from mlp_study.runs.run import Run, name_of
 from mlp_study.sweeps import words  # noqa: F401  registers what conf/ resolves
+from mlp_study.sweeps.arguments import check_arguments
 from mlp_study.sweeps.checks import typed
 from mlp_study.sweeps.explain import conf_dir, explain
 from mlp_study.version import __version__
@@ -57,6 +58,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         return
     before, full_error = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
     with program():
+        check_arguments(typed_words)
         sys.argv = [sys.argv[0], *typed_words]
         # Errors reach this function instead of being printed by Hydra; a user who sets the variable gets them whole.
         os.environ["HYDRA_FULL_ERROR"] = "1"
