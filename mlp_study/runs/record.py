@@ -49,10 +49,10 @@ class RunRecord:
         """Clear what an interrupted run left here and write what is known before training."""
         folder, checkpoints = self.run.folder, self.run.folder / "checkpoints"
         try:
-            for leftover in [*folder.glob("events.out.tfevents.*"), folder / HISTORY, folder / RESULT]:
-                leftover.unlink(missing_ok=True)
             remove_links([checkpoints])
             shutil.rmtree(checkpoints, ignore_errors=True)
+            for leftover in [*folder.glob("events.out.tfevents.*"), *(folder / name for name in (RESULT, *DIGESTED))]:
+                leftover.unlink(missing_ok=True)
         except OSError as error:
             raise NotWritten(error.filename, error) from error
         self.num_parameters, self.device = num_parameters, device

@@ -60,7 +60,7 @@ def run_study(sweeper: Any, sweep: Callable[[list[str]], Any], arguments: list[s
             raise
         results = [job.return_value for batch in returned for job in batch]
         failed = {r.name: r.reason for r in results if isinstance(r, Result) and r.status == FAILED}
-        end_with_table(folder, failed)
+        end_with_table(folder, failed, len(runs))
         return returned
 
 
@@ -86,12 +86,13 @@ def show_table(folder: Path, frame: pd.DataFrame) -> None:
     table.write_table(folder, frame)
 
 
-def end_with_table(folder: Path, failed: dict[str, str]) -> None:
+def end_with_table(folder: Path, failed: dict[str, str], num_runs: int) -> None:
     """Print and write the table of a study whose runs have all been tried.
 
     Args:
         folder: of the study.
         failed: reasons by name, of runs whose directory may not say it.
+        num_runs: that were tried.
 
     Raises:
         RunsFailed: some run failed, now or before.
@@ -106,7 +107,7 @@ def end_with_table(folder: Path, failed: dict[str, str]) -> None:
     if failed:
         listed = "; ".join(f"{name}: {reason}" for name, reason in list(failed.items())[:MOST_LISTED])
         listed += "" if len(failed) <= MOST_LISTED else f"; ... see {folder / 'study.csv'}"
-        raise RunsFailed(f"{len(failed)} of {max(len(frame), len(failed))} runs failed in {folder}: {listed}")
+        raise RunsFailed(f"{len(failed)} of {max(len(frame), num_runs)} runs failed in {folder}: {listed}")
     if problem is not None:
         raise problem
 
