@@ -52,7 +52,7 @@ def test_idx_files_of_another_data_set_plain_or_packed_in_torchvisions_layout(tm
         packed = part == "train"
         (folder / (name + ".gz" * packed)).write_bytes(gzip.compress(content) if packed else content)
     data = Torchvision(dataset="FashionMNIST", root=str(tmp_path))
-    assert sources.count_training_images(data) == 30
+    assert sources.survey(data).num_images == 30
     raw = sources.load(data)
     assert raw.images[0, :300].tolist() == [i % 256 for i in range(300)]
     assert raw.test_labels.tolist() == list(range(10))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from mlp_study.choices.choice import Choice, by_name, named, setting
 from mlp_study.choices.rules import number
@@ -25,6 +25,7 @@ _positive, _not_negative, _below_one = number(above=0), number(least=0), number(
 class Optimizer(Choice):
     """How gradients become steps. lr: the learning rate."""
 
+    STATES: ClassVar[int] = 0  # numbers that it keeps for each weight
     lr: float = setting(_positive)
 
     def over(self, params: Parameters) -> optim.Optimizer:
@@ -49,6 +50,7 @@ class Momentum(Optimizer):
     """v <- momentum v + g;  w <- w - lr v."""
 
     name = "momentum"
+    STATES = 1
     momentum: float = setting(_below_one)
 
     def over(self, params: Parameters) -> optim.Optimizer:  # noqa: D102
@@ -62,6 +64,7 @@ class Nesterov(Optimizer):
     """v <- momentum v + g;  w <- w - lr (g + momentum v)."""
 
     name = "nesterov"
+    STATES = 1
     momentum: float = setting(number(above=0, below=1))
 
     def over(self, params: Parameters) -> optim.Optimizer:  # noqa: D102
@@ -74,6 +77,7 @@ class Nesterov(Optimizer):
 class _Moments(Optimizer):
     """Those that keep running means of the gradient and of its size."""
 
+    STATES = 2
     beta1: float = setting(_below_one)
     beta2: float = setting(_below_one)
     eps: float = setting(_not_negative)
@@ -139,6 +143,7 @@ class RMSprop(Optimizer):
     """v <- rho v + (1 - rho) g^2;  w <- w - lr g / (sqrt(v) + eps)."""
 
     name = "rmsprop"
+    STATES = 1
     rho: float = setting(_below_one)
     eps: float = setting(_not_negative)
 
@@ -153,6 +158,7 @@ class Adagrad(Optimizer):
     """a <- a + g^2, from initial_accumulator;  w <- w - lr g / (sqrt(a) + eps)."""
 
     name = "adagrad"
+    STATES = 1
     initial_accumulator: float = setting(_not_negative)
     eps: float = setting(_not_negative)
 
@@ -167,6 +173,7 @@ class Adadelta(Optimizer):
     """v <- rho v + (1 - rho) g^2;  d = g sqrt(u + eps) / sqrt(v + eps);  u <- rho u + (1 - rho) d^2;  w <- w - lr d."""
 
     name = "adadelta"
+    STATES = 2
     rho: float = setting(_below_one)
     eps: float = setting(_not_negative)
 

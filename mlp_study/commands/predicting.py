@@ -58,6 +58,8 @@ def predict(arguments: argparse.Namespace) -> None:
     from mlp_study.files import claimed
 
     run = open_run(arguments.run, arguments.checkpoint)
+    if not run.is_finite():
+        print(f"{arguments.run}: some of its weights are not finite (it diverged): its predictions mean nothing")
     images = _images(arguments, run)
     scaler = None if arguments.scaling == "run" else Scaler.fit(arguments.scaling, images.pixels, images.largest)
     outputs = run.outputs(images.pixels, scaler)
@@ -103,10 +105,15 @@ def _images(arguments: argparse.Namespace, run: TrainedRun) -> Images:
     if arguments.csv is not None:
         from mlp_study.data import kaggle
 
-        return Images(*kaggle.read(arguments.csv, labelled=kaggle.has_labels(arguments.csv)), (28, 28))
+        _check_size("--csv", kaggle.NUM_PIXELS, arguments.run, run)
+        pixels, labels = kaggle.read(arguments.csv, labelled=None)
+        if labels is not None and run.classes.tolist() != list(range(10)):
+            raise UserError(f"{arguments.csv}: its labels are digits; the run knows {', '.join(map(str, run.classes))}")
+        return Images(pixels, labels, (28, 28))
     if arguments.images is not None:
         from mlp_study.data import image_files
 
+        _check_size("--images", image_files.SIZE**2, arguments.run, run)
         return Images(image_files.read(arguments.images), None, (28, 28))
     if arguments.arrays is not None:
         from mlp_study.data import arrays
@@ -120,7 +127,16 @@ def _images(arguments: argparse.Namespace, run: TrainedRun) -> Images:
         raise UserError(
             f"{arguments.run}: its data source has no labelled test images; give --csv, --images or --arrays"
         )
+    if raw.classes.tolist() != run.classes.tolist():
+        raise UserError(f"{arguments.run}: its data source has other classes than when it was trained")
     return Images(raw.test_images, raw.test_labels, raw.image_shape, raw.largest)
+
+
+def _check_size(option: str, num_pixels: int, folder: Path, run: TrainedRun) -> None:
+    if run.module.mlp.in_size != num_pixels:
+        raise UserError(
+            f"{option}: {folder} takes {run.module.mlp.in_size} numbers an image; expected a run on images of 28 x 28"
+        )
 
 
 def _write_table(path: Path, what: str, header: str, classes: np.ndarray, first: int) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
+from mlp_study import reading
 from mlp_study.errors import UserError
+from mlp_study.reading import check_regular, decoding
 
+DAMAGED = "not a readable .npz file of plain arrays"
+MOST = 1e100  # squares of what is larger may not be finite
 EXPECTED = "expected X (N, features), y (N,), and optionally X_test and y_test"
 
 
@@ -36,6 +39,9 @@ def read_to_predict(path: str | Path, classes: np.ndarray) -> tuple[np.ndarray, 
     _check_part(str(path), "X", x, "y", np.zeros(len(x), int) if y is None else y)
     if y is None:
         return x, None
+    y = plain_classes(y)
+    if (y.dtype.kind == "U") != (classes.dtype.kind == "U"):
+        raise UserError(f"{path}: y has the class {y[0]}; the run knows {', '.join(map(str, classes))}")
     strange = np.setdiff1d(y, classes)
     if len(strange):
         raise UserError(f"{path}: y has the class {strange[0]}; the run knows {', '.join(map(str, classes))}")
@@ -43,17 +49,17 @@ def read_to_predict(path: str | Path, classes: np.ndarray) -> tuple[np.ndarray, 
     return x, order[np.searchsorted(classes, y, sorter=order)]
 
 
+def plain_classes(y: np.ndarray) -> np.ndarray:
+    """Classes that have been checked, as whole numbers or texts: no floating numbers, no bytes."""
+    return y.astype(np.int64) if y.dtype.kind == "f" else np.char.decode(y, "utf-8") if y.dtype.kind == "S" else y
+
+
 def _load(path: str | Path) -> dict[str, np.ndarray]:
-    try:
-        content = np.load(path, allow_pickle=False)
-        if not isinstance(content, np.lib.npyio.NpzFile):
+    check_regular(path)
+    with decoding(path, DAMAGED), Path(path).open("rb") as file:
+        if file.read(6) == b"\x93NUMPY":
             raise UserError(f"{path}: a single array; {EXPECTED}, as numpy.savez writes them")
-        with content:
-            return {name: content[name] for name in content.files}
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; {EXPECTED}") from None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path}: not a readable .npz file of plain arrays ({error})") from None
+    return reading.arrays(path, DAMAGED, is_stored=False)
 
 
 def check(what: str, arrays: dict[str, np.ndarray]) -> None:
@@ -85,7 +91,14 @@ def _check_part(what: str, x_name: str, x: np.ndarray, y_name: str, y: np.ndarra
         raise UserError(f"{what}: {x_name} holds {x.dtype}; expected real numbers")
     if not np.isfinite(x).all():
         raise UserError(f"{what}: {x_name} holds numbers that are not finite")
+    if x.dtype.kind == "f" and (largest := float(np.abs(x).max())) > MOST:
+        raise UserError(f"{what}: {x_name} holds {largest:g}; expected numbers up to {MOST:g}")
     if y.shape != x.shape[:1]:
         raise UserError(f"{what}: {y_name} has shape {y.shape}; expected ({len(x)},), a class for each row of {x_name}")
-    if y.dtype.kind not in "buiUS" and not (y.dtype.kind == "f" and (y == np.floor(y)).all()):
+    is_whole = y.dtype.kind == "f" and (np.abs(y) <= 2**53).all() and (y == np.floor(y)).all()
+    if y.dtype.kind not in "buiUS" and not is_whole:
         raise UserError(f"{what}: {y_name} holds {y.dtype}; expected classes: whole numbers or texts")
+    if y.dtype.kind in "US":
+        with decoding(what, f"{y_name} holds texts that cannot be written"):
+            for name in np.unique(y).tolist():
+                name.encode("utf-8") if isinstance(name, str) else name.decode("utf-8")

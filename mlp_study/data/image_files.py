@@ -6,15 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from mlp_study.errors import UserError
+from mlp_study.reading import check_regular, decoding
 
 SIZE, BOX = 28, 20
+MOST_PIXELS = 2**26
+FORMATS = ("PNG", "JPEG", "MPO", "GIF", "BMP", "TIFF", "WEBP", "PPM")  # none that would start another program
 
 
 def read(paths: Sequence[Path]) -> np.ndarray:
-    """Images (N, 784), uint8, light on dark.
+    """Images (N, 784), uint8, light on dark; of an animated picture the first.
 
     As MNIST's own were made: the digit is scaled into a box of 20 x 20 with its proportions kept, and its centre of
     mass is put into the middle of 28 x 28.
@@ -26,16 +29,11 @@ def read(paths: Sequence[Path]) -> np.ndarray:
 
 
 def _one(path: Path) -> np.ndarray:
-    try:
-        with Image.open(path) as picture:
-            # Transparent parts count as paper.
-            rgba = picture.convert("RGBA")
-            paper = Image.new("RGBA", rgba.size, "white")
-            pixels = np.asarray(Image.alpha_composite(paper, rgba).convert("L"), dtype=np.float64)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path}: not a readable image ({error})") from None
+    check_regular(path)
+    with decoding(path, "not a readable image"), Image.open(path, formats=FORMATS) as picture:
+        if picture.width * picture.height > MOST_PIXELS:
+            raise ValueError(f"{picture.width} x {picture.height} pixels; expected at most {MOST_PIXELS} in all")
+        pixels = _greys(ImageOps.exif_transpose(picture))
     border = float(np.median(np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])))
     if border > 127:
         pixels, border = 255 - pixels, 255 - border
@@ -50,8 +48,25 @@ def _one(path: Path) -> np.ndarray:
     small = np.asarray(
         Image.fromarray(digit.astype(np.uint8)).resize((width, height), Image.Resampling.LANCZOS), dtype=np.float64
     )
+    if not small.any():
+        raise UserError(f"{path}: shows no digit: of its lines nothing is left at {BOX} x {BOX} pixels")
     centre = [float((np.arange(n) * small.sum(1 - axis)).sum() / small.sum()) for axis, n in enumerate(small.shape)]
     top, left = (int(np.clip(round(SIZE / 2 - c), 0, SIZE - n)) for c, n in zip(centre, small.shape, strict=True))
     result = np.zeros((SIZE, SIZE), np.uint8)
     result[top : top + height, left : left + width] = small.clip(0, 255)
     return result
+
+
+def _greys(picture: Image.Image) -> np.ndarray:
+    """Brightness (height, width), 0 to 255, float64; transparent parts count as white paper."""
+    if picture.mode.startswith("I;16"):
+        return np.asarray(picture, dtype=np.float64) / 257
+    if picture.mode in ("I", "F"):  # numbers of any range: the least is black, the largest white
+        numbers = np.asarray(picture, dtype=np.float64)
+        low, high = numbers.min(), numbers.max()
+        if not np.isfinite([low, high]).all():
+            raise ValueError("holds numbers that are not finite")
+        return (numbers - low) * (255 / ((high - low) or 1))
+    rgba = picture.convert("RGBA")
+    paper = Image.new("RGBA", rgba.size, "white")
+    return np.asarray(Image.alpha_composite(paper, rgba).convert("L"), dtype=np.float64)

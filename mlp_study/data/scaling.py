@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from mlp_study.errors import UserError
 from mlp_study.files import replaced
+from mlp_study.reading import arrays, decoding
+
+SCALINGS = ("standard", "minmax", "none")
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,13 @@ class Scaler:
         Raises:
             UserError: the file is missing, damaged or not a scaler.
         """
-        try:
-            with np.load(path, allow_pickle=False) as content:
-                return cls(str(content["name"]), content["mean"], content["scale"])
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise UserError(f"{path}: not a saved scaler ({error})") from None
+        found = arrays(path, "damaged: not a saved scaler", is_stored=True)
+        with decoding(path, "damaged: not a saved scaler"):
+            name, mean, scale = found.pop("name"), found.pop("mean"), found.pop("scale")
+            if found or name.ndim or name.dtype.kind != "U" or str(name) not in SCALINGS:
+                raise ValueError(f"expected name, one of {', '.join(SCALINGS)}, mean and scale")
+            if mean.ndim != 1 or mean.shape != scale.shape or not {mean.dtype, scale.dtype} == {np.dtype(np.float64)}:
+                raise ValueError("mean and scale are not two rows of float64, equally long")
+            if not (len(mean) and np.isfinite(mean).all() and np.isfinite(scale).all() and (scale > 0).all()):
+                raise ValueError("mean and scale are not finite, or scale is not above 0")
+            return cls(str(name), mean, scale)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -58,13 +60,32 @@ def load(data: Data) -> RawImages:
         return _read_with_torchvision(Path(folder))
 
 
-def count_training_images(data: Data) -> int:
-    """How many labelled images there are before the split; reads and checks every file on the way, without torch."""
+class Survey(NamedTuple):
+    """What a source holds: number of labelled images before the split, pixels of each, classes, the labels (N,) from 0.
+
+    The labels are None where they are yet to be downloaded; `has_test` is whether there are labelled test images.
+    """
+
+    num_images: int
+    in_size: int
+    classes: np.ndarray
+    labels: np.ndarray | None
+    has_test: bool
+
+
+def survey(data: Data) -> Survey:
+    """What `data` holds; reads and checks every file on the way, without torch.
+
+    Raises:
+        UserError: a file is missing or damaged.
+    """
     if isinstance(data, (Kaggle, Arrays, Digits)):
-        return len(load(data).images)
+        raw = load(data)
+        return Survey(*raw.images.shape, raw.classes, raw.labels, raw.test_images is not None)
     if _is_yet_to_be_downloaded(data):
-        return 60_000  # each of the three datasets that torchvision can download here
-    return idx.stage(_idx_files(data), into=None)["train"]
+        return Survey(60_000, 784, np.arange(10), None, True)  # each of the three that torchvision can download here
+    part = idx.stage(_idx_files(data), into=None)
+    return Survey(part.num, math.prod(part.size), np.arange(10), part.digits(), True)
 
 
 def training_pixels(data: Data) -> tuple[np.ndarray, np.ndarray, tuple[int, int] | None]:
@@ -78,11 +99,8 @@ def training_pixels(data: Data) -> tuple[np.ndarray, np.ndarray, tuple[int, int]
     if isinstance(data, (Kaggle, Arrays, Digits)):
         raw = load(data)
         return raw.images, raw.labels, raw.image_shape
-    files = _idx_files(data)
-    (num, height, width), images = idx.read(files["train", "images"], idx.IMAGES_MAGIC)
-    _, labels = idx.read(files["train", "labels"], idx.LABELS_MAGIC)
-    pixels = np.frombuffer(images, np.uint8, offset=16).reshape(num, height * width)
-    return pixels, np.frombuffer(labels, np.uint8, offset=8).astype(np.int64), (height, width)
+    part = idx.read_part(_idx_files(data), "train")
+    return part.pixels(), part.digits(), part.size
 
 
 def fingerprint(data: Data) -> tuple[tuple[str, int, int], ...]:
@@ -170,7 +188,8 @@ def _arrays(data: Arrays) -> RawImages:
     from mlp_study.data import arrays
 
     found = arrays.read(data.file)
-    found |= {name: y.astype(np.int64) for name, y in found.items() if name.startswith("y") and y.dtype.kind == "f"}
+    for name in found.keys() & {"y", "y_test"}:
+        found[name] = arrays.plain_classes(found[name])
     classes, labels = np.unique(found["y"], return_inverse=True)
     shape = found["X"].shape
     parts = {name: found[name].reshape(len(found[name]), -1) for name in ("X", "X_test") if name in found}

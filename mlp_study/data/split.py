@@ -39,15 +39,40 @@ def split_indices(data: Data, labels: np.ndarray) -> tuple[np.ndarray, np.ndarra
     everything = np.arange(len(labels))
     if num_val == 0 or data.split == "last":
         return everything[:num_train], everything[num_train:]
+    check_stratified(data, labels)
     from sklearn.model_selection import train_test_split
 
-    try:
-        train, val = train_test_split(
-            everything,
-            test_size=data.val_fraction,
-            random_state=data.split_seed,
-            stratify=labels if data.stratify else None,
-        )
-    except ValueError as error:  # stratified, with a class too small to split
-        raise UserError(f"data.stratify=true: impossible with these {len(labels)} labels ({error})") from None
+    train, val = train_test_split(
+        everything,
+        test_size=data.val_fraction,
+        random_state=data.split_seed,
+        stratify=labels if data.stratify else None,
+    )
     return train, val
+
+
+def check_stratified(data: Data, labels: np.ndarray, classes: np.ndarray | None = None) -> None:
+    """See that the split can be stratified, if asked for: scikit-learn's rule, without importing it.
+
+    Args:
+        data: settings that `split_sizes` has found possible.
+        labels: (N,), from 0.
+        classes: what they stand for.
+
+    Raises:
+        UserError: a class has one image alone, or a part is too small to have an image of each class.
+    """
+    num_train, num_val = split_sizes(data, len(labels))
+    if not data.stratify or num_val == 0:
+        return
+    present, counts = np.unique(labels, return_counts=True)
+    if counts.min() < 2:
+        lonely = present[counts.argmin()]
+        name = lonely if classes is None else classes[lonely]
+        raise UserError(f"data.stratify=true: class {name} has one image alone; expected at least 2 of each class")
+    for part, num in (("training", num_train), ("validation", num_val)):
+        if num < len(present):
+            raise UserError(
+                f"data.stratify=true: data.val_fraction={data.val_fraction} of {len(labels)} images leaves {num} "
+                f"{part} images for {len(present)} classes; expected at least one of each"
+            )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import io
-import pickle
+import os
 import warnings
 import zipfile
 from functools import cache
@@ -18,11 +18,11 @@ import lightning as L
 import torch
 from torch import Tensor
 
-from mlp_study.choices.rules import layer_names
 from mlp_study.engines.lit import LitMLP
 from mlp_study.engines.quiet import quiet_lightning
 from mlp_study.errors import UserError
 from mlp_study.files import make_folder, replaced
+from mlp_study.reading import check_archive, check_regular
 
 
 def content(
@@ -111,28 +111,66 @@ def save(path: Path, checkpoint: dict[str, Any]) -> None:
         temporary.write_bytes(content.getbuffer())
 
 
-def load(path: Path) -> LitMLP:
-    """The module in a checkpoint file, read as plain tensors and numbers: a pickle that wants to run code is refused.
+def load(path: Path, fresh: LitMLP) -> LitMLP:
+    """`fresh` with the weights of a checkpoint file, read as plain tensors and numbers: code in it is refused.
+
+    Nothing is built from what the file says: it must say what `fresh` was built from, and hold its weights, one by one
+    of the same shape and type.
 
     Raises:
-        UserError: the file is missing, damaged, no checkpoint of ours, or its weights do not fit its settings.
+        UserError: the file is missing, damaged, no checkpoint of ours, or of another run.
     """
-    if not path.is_file():
+    if not os.path.lexists(path):
         raise UserError(f"{path}: no such checkpoint; train the run with callbacks=checkpoint to get one")
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            found = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError, zipfile.BadZipFile):
-        # torch's own words advise to load it all the same, with code and all.
-        raise UserError(
-            f"{path}: not a checkpoint: damaged, of another kind, or with code in it; none of it was executed"
-        ) from None
+    found = _read(path)
     if not isinstance(found, dict) or not {"state_dict", "hyper_parameters"} <= found.keys():
         raise UserError(f"{path}: not a checkpoint of mlp_study: it lacks state_dict and hyper_parameters")
+    said = f"{path}: of another run, or damaged"
+    if not _same(found["hyper_parameters"], dict(fresh.hparams)):
+        raise UserError(f"{said}: its settings are not those of the run's config.yaml")
+    weights, expected = found["state_dict"], fresh.state_dict()
+    if not isinstance(weights, dict) or weights.keys() != expected.keys():
+        raise UserError(f"{said}: it does not hold the weights {', '.join(expected)}")
+    for name, tensor in expected.items():
+        theirs = weights[name]
+        if not isinstance(theirs, Tensor) or _kind(theirs) != _kind(tensor):
+            raise UserError(f"{said}: {name} is not {_words(tensor)}")
+    fresh.load_state_dict(weights)
+    return fresh
+
+
+def _read(path: Path) -> Any:
+    """What torch.save has written to `path`."""
+    size = check_regular(path)
+    # torch's own words advise to load it all the same, with code and all.
+    said = "not a checkpoint: damaged, of another kind, or with code in it; none of it was executed"
     try:
-        module = LitMLP(**found["hyper_parameters"])
-        layer_names(module.mlp.names)  # they become names of files
-        module.load_state_dict(found["state_dict"])
-    except (RuntimeError, TypeError, ValueError, KeyError, AttributeError) as error:
-        raise UserError(f"{path}: its weights do not fit its settings ({str(error).strip().splitlines()[0]})") from None
-    return module
+        with warnings.catch_warnings(action="ignore"):
+            with zipfile.ZipFile(path) as archive:
+                check_archive(archive, size, is_stored=True)
+                if (altered := archive.testzip()) is not None:  # torch's reader does not look at checksums
+                    raise ValueError(altered)
+            # Mapped: so a tensor that claims to be larger than its file is refused, and takes no memory.
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except Exception:  # whatever the unpickler stumbles over
+        raise UserError(f"{path}: {said}") from None
+
+
+def _same(found: Any, expected: Any) -> bool:
+    """Whether two nested containers of plain values are equal; what else may be in `found` is compared with nothing."""
+    if type(found) is not type(expected):
+        return False
+    if isinstance(expected, dict):
+        return found.keys() == expected.keys() and all(_same(found[key], expected[key]) for key in expected)
+    if isinstance(expected, list):
+        return len(found) == len(expected) and all(map(_same, found, expected))
+    return bool(found == expected)
+
+
+def _kind(tensor: Tensor) -> tuple[Any, ...]:
+    """What two tensors must have in common for one to be copied into the other as it is."""
+    return tensor.shape, tensor.dtype, tensor.layout, tensor.device, tensor.is_quantized
+
+
+def _words(tensor: Tensor) -> str:
+    return f"{' x '.join(map(str, tensor.shape)) or 'one number'}, {str(tensor.dtype).removeprefix('torch.')}"

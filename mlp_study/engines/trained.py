@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,13 +14,15 @@ import torch
 from torch import Tensor
 
 from mlp_study.config import Config
+from mlp_study.config.memory import check_fits
 from mlp_study.data.scaling import Scaler
 from mlp_study.engines import checkpoint
 from mlp_study.engines.lit import LitMLP
 from mlp_study.errors import UserError
 from mlp_study.learning.evaluation import Evaluation, evaluate
 from mlp_study.learning.losses import outputs, sample_losses
-from mlp_study.runs.run import read_config
+from mlp_study.reading import MOST_TEXT, check_regular, decoding, text
+from mlp_study.runs.run import read_config, read_result
 
 INITIAL = "initial"  # in place of a checkpoint's name: the weights before training
 NUM_ROWS = 10_000  # images at a time
@@ -59,6 +64,10 @@ class TrainedRun:
         logits = torch.cat([module.mlp(x) for x in self.scaled(pixels, scaler).split(NUM_ROWS)])
         return outputs(module.loss, logits, module.output_activation).numpy()
 
+    def is_finite(self) -> bool:
+        """Whether all weights are; those of a run that diverged need not be."""
+        return all(bool(tensor.isfinite().all()) for tensor in self.module.state_dict().values())
+
     def evaluate(self, pixels: np.ndarray, labels: np.ndarray, scaler: Scaler | None = None) -> Evaluation:
         """Loss, without the L2 penalty, and accuracy on images (N, pixels) as they come, with labels (N,) from 0."""
         module = self.module
@@ -78,28 +87,55 @@ def open_run(folder: Path, which: str = "last") -> TrainedRun:
         UserError: something is missing, damaged, of another kind, or does not fit together.
     """
     config = read_config(folder)
+    _check_digests(folder, ["scaler.npz", "classes.json", *([] if which == INITIAL else [checkpoint_name(which)])])
     scaler, classes = Scaler.load(folder / "scaler.npz"), _classes(folder / "classes.json")
-    if which == INITIAL:
-        module = LitMLP.of(config, len(scaler.mean), len(classes))
-    else:
-        module = checkpoint.load(folder / "checkpoints" / f"{which}.ckpt")
-    if len(scaler.mean) != module.mlp.in_size:
-        raise UserError(f"{folder}: its scaler has {len(scaler.mean)} pixels, its network {module.mlp.in_size} inputs")
-    if len(classes) != module.mlp.out_size:
-        raise UserError(f"{folder}: it has {len(classes)} classes, its network {module.mlp.out_size} outputs")
+    try:
+        check_fits(config, len(scaler.mean), len(classes), is_trained=False)
+    except UserError as error:
+        raise UserError(f"{folder / 'config.yaml'}: {error}") from None
+    module = LitMLP.of(config, len(scaler.mean), len(classes))
     if config.trainer.precision == "64-true":
         module.double()
+    if which != INITIAL:
+        checkpoint.load(folder / checkpoint_name(which), module)
     return TrainedRun(folder, config, scaler, classes, module.eval())
+
+
+def checkpoint_name(which: str) -> str:
+    """The file, below the run's directory, of the checkpoint `which`."""
+    return f"checkpoints/{which}.ckpt"
+
+
+def _check_digests(folder: Path, names: Sequence[str]) -> None:
+    """Compare files of the run with what result.json says of their bytes, where it does.
+
+    Raises:
+        UserError: one is gone, or holds other bytes.
+    """
+    recorded = (read_result(folder) or {}).get("sha256")
+    for name in names:
+        if not isinstance(recorded, dict) or name not in recorded:
+            continue
+        path = folder / name
+        check_regular(path)
+        with decoding(path, "cannot be read"), path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if digest != recorded[name]:
+            raise UserError(f"{path}: damaged: its bytes are not those that training wrote")
 
 
 def _classes(path: Path) -> np.ndarray:
     """What labels stand for: what the file says; without one, ten digits."""
-    if not path.is_file():
+    if not os.path.lexists(path):
         return np.arange(10)
-    try:
-        classes = np.array(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError):
-        raise UserError(f"{path}: damaged: not JSON") from None
-    if classes.ndim != 1 or classes.dtype.kind not in "biufU":
-        raise UserError(f"{path}: damaged: not a list of classes")
+    with decoding(path, "damaged: not JSON"):
+        found = json.loads(text(path, "damaged: not JSON"))
+    kinds = {type(name) for name in found} if isinstance(found, list) else set()
+    if len(kinds) != 1 or not kinds <= {int, str, bool} or len(set(found)) < max(2, len(found)):
+        raise UserError(f"{path}: damaged: not a list of classes, all of them whole numbers or all of them texts")
+    if kinds == {str} and len(found) * max(map(len, found)) > MOST_TEXT:  # an array gives each as much as the longest
+        raise UserError(f"{path}: damaged: its texts are too long for the names of {len(found)} classes")
+    classes = np.array(found)
+    if classes.dtype.kind not in "biuU" or classes.tolist() != found:
+        raise UserError(f"{path}: damaged: its classes are not what they can have been in an array")
     return classes

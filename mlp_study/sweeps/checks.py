@@ -15,6 +15,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from mlp_study.config import Config, check
+from mlp_study.config.memory import check_fits
 from mlp_study.config.sections import Arrays, Data
 from mlp_study.data import sources, split
 from mlp_study.errors import UserError, fail
@@ -91,12 +92,13 @@ def check_run(composed: DictConfig) -> Config:
 
 
 def check_ready(config: Config) -> None:
-    """See that a run's data files and its device are there.
+    """See that a run's data files and its device are there, and memory enough for its network.
 
     Raises:
         UserError: they are not, or are damaged.
     """
-    _check_data(config.data, sources.fingerprint(config.data), config.model.batch_norm)
+    sizes = _check_data(config.data, sources.fingerprint(config.data), config.model.batch_norm)
+    check_fits(config, *sizes)
     if config.trainer.accelerator == "cuda" and not _driver_has_devices():
         raise UserError("trainer.accelerator='cuda': no CUDA device was found; expected auto or cpu")
 
@@ -116,15 +118,20 @@ def typed(composed: DictConfig) -> Config:
 
 
 @cache  # the runs of a grid share few kinds of data
-def _check_data(data: Data, fingerprint: Any, batch_norm: bool) -> None:
-    num_train, _ = split.split_sizes(data, sources.count_training_images(data))
+def _check_data(data: Data, fingerprint: Any, batch_norm: bool) -> tuple[int, int]:
+    """The numbers of pixels and of classes, once the data are seen to be fit for a run."""
+    found = sources.survey(data)
+    num_train, _ = split.split_sizes(data, found.num_images)
+    if found.labels is not None:
+        split.check_stratified(data, found.labels, found.classes)
     if batch_norm and num_train % data.batch_size == 1:
         raise UserError(
             f"data.batch_size={data.batch_size}: leaves a last mini-batch of a single image of {num_train}, "
             "which model.batch_norm=true cannot normalize; expected another batch size"
         )
-    if data.validate_on == "test" and isinstance(data, Arrays) and sources.load(data).test_images is None:
+    if data.validate_on == "test" and isinstance(data, Arrays) and not found.has_test:
         raise UserError(f"data.validate_on='test': {data.file} has no X_test; expected held_out, or one that has it")
+    return found.in_size, len(found.classes)
 
 
 def _driver_has_devices() -> bool:
