@@ -94,6 +94,8 @@ def check_archive(archive: zipfile.ZipFile, size: int, is_stored: bool) -> None:
         entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size for entry in entries
     ):
         raise ValueError("compressed, which ours are not")
+    if is_stored and min((entry.header_offset for entry in entries), default=0) != 0:
+        raise ValueError("something stands before its first entry")
     total, most = sum(entry.file_size for entry in entries), physical_memory() // 2
     if total > most:
         raise ValueError(f"{total / GIB:.1f} GiB when unpacked; half of this machine's memory is {most / GIB:.1f} GiB")

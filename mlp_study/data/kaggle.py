@@ -98,6 +98,8 @@ def _blocks(file: IO[bytes]) -> Iterator[bytes]:
         total += len(lines) + len(rest)
         if len(rest) == MOST_LINE or total > most:
             raise ValueError(f"a line of more than {MOST_LINE} characters, or more than {most / GIB:.1f} GiB in all")
+        if len(lines) == BLOCK and not lines.strip():
+            raise ValueError(f"{BLOCK} blank lines")
         yield lines + rest
 
 
@@ -118,12 +120,13 @@ def _whole_numbers(path: Path, table: pd.DataFrame, most: int, num_before: int) 
     num_before: rows of the file before the table's, for the number of a line in an error.
     """
     values = table.apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64, copy=True)
-    values[:, table.dtypes == bool] = np.nan  # True is no number here
+    values[:, (table.dtypes == "bool").to_numpy()] = np.nan  # True is no number here
     wrong = np.argwhere(~((values >= 0) & (values <= most) & (values == np.floor(values))))
     if len(wrong):
         row, column = (int(i) for i in wrong[0])
+        quoted = repr(str(table.iat[row, column])[:40])
         raise UserError(
-            f"{path}: line {num_before + row + 2}, column {table.columns[column]}: {str(table.iat[row, column])[:40]!r} "
+            f"{path}: line {num_before + row + 2}, column {table.columns[column]}: {quoted} "
             f"is not a whole number from 0 to {most}"
         )
     return values

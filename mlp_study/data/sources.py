@@ -81,7 +81,8 @@ def survey(data: Data) -> Survey:
     """
     if isinstance(data, (Kaggle, Arrays, Digits)):
         raw = load(data)
-        return Survey(*raw.images.shape, raw.classes, raw.labels, raw.test_images is not None)
+        num_images, in_size = raw.images.shape
+        return Survey(num_images, in_size, raw.classes, raw.labels, raw.test_images is not None)
     if _is_yet_to_be_downloaded(data):
         return Survey(60_000, 784, np.arange(10), None, True)  # each of the three that torchvision can download here
     part = idx.stage(_idx_files(data), into=None)

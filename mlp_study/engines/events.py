@@ -192,10 +192,11 @@ def mistakes_picture(
         draw.text((4, 2), "nothing was misclassified", fill="black")
     for i, (pixels, guess, label) in enumerate(zip(images, predicted, labels, strict=True)):
         x, y = i % num_columns * tile, i // num_columns * (tile + caption)
-        scaled = grey(pixels).reshape(image_shape)
-        picture.paste(
-            Image.fromarray(scaled).resize((tile - 2, tile - 2), Image.Resampling.NEAREST), (x + 1, y + caption)
-        )
+        shown = Image.fromarray(grey(pixels).reshape(image_shape))
+        scale = (tile - 2) / max(shown.size)
+        width, height = (max(1, round(side * scale)) for side in shown.size)
+        corner = x + (tile - width) // 2, y + caption + (tile - 2 - height) // 2
+        picture.paste(shown.resize((width, height), Image.Resampling.NEAREST), corner)
         draw.text((x + 10, y + 1), f"{label} > {guess}", fill="black")
     return picture
 

@@ -130,6 +130,7 @@ def _classes(path: Path) -> np.ndarray:
         return np.arange(10)
     with decoding(path, "damaged: not JSON"):
         found = json.loads(text(path, "damaged: not JSON"))
+        json.dumps(found, ensure_ascii=False).encode()  # JSON can hold half of a character, which no file of ours can
     kinds = {type(name) for name in found} if isinstance(found, list) else set()
     if len(kinds) != 1 or not kinds <= {int, str, bool} or len(set(found)) < max(2, len(found)):
         raise UserError(f"{path}: damaged: not a list of classes, all of them whole numbers or all of them texts")

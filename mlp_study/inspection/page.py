@@ -24,7 +24,8 @@ MARKERS = (
 )  # fmt: skip
 TOOLTIP = """
 <div style="display: flex; gap: 10px; align-items: center; font-size: 13px">
-  <img src="@picture" style="width: 84px; height: 84px; image-rendering: pixelated; border: 1px solid #999">
+  <img src="@picture" style="width: 84px; height: 84px; object-fit: contain; image-rendering: pixelated;
+    border: 1px solid #999">
   <div>image @image<br>digit <b>@digit</b><br>predicted <b>@predicted</b></div>
 </div>
 """
@@ -83,9 +84,9 @@ def _plot(embedding: Embedding, i: int, labels: np.ndarray, predicted: np.ndarra
             f"y{i}",
             source=source,
             view=CDSView(filter=GroupFilter(column_name="digit", group=str(digit))),
-            marker=MARKERS[digit],
+            marker=MARKERS[digit % len(MARKERS)],
             size=9,
-            color=COLOURS[digit],
+            color=COLOURS[digit % len(COLOURS)],
             line_color="edge",
             line_width="edge_width",
             fill_alpha=0.85,

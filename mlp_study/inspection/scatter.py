@@ -31,7 +31,15 @@ def draw(title: str, embeddings: Sequence[Embedding], labels: np.ndarray) -> Fig
     for panel, embedding in zip(panels, embeddings, strict=True):
         _panel(panel, embedding, labels, digits)
     handles = [
-        Line2D([], [], linestyle="", marker=_glyph(digit), color=COLOURS[digit], markersize=10, label=str(digit))
+        Line2D(
+            [],
+            [],
+            linestyle="",
+            marker=_glyph(digit),
+            color=COLOURS[digit % len(COLOURS)],
+            markersize=10,
+            label=str(digit),
+        )
         for digit in digits
     ]
     spacing = {"handlelength": 1.0, "handletextpad": 0.4, "columnspacing": 1.2}  # ten fit under a single panel
@@ -48,7 +56,7 @@ def _panel(panel: mpl.axes.Axes, embedding: Embedding, labels: np.ndarray, digit
     size = 34 if len(labels) <= 2000 else 15
     for digit in digits:
         x, y = embedding.places[labels == digit].T
-        panel.scatter(x, y, size, color=COLOURS[digit], marker=_glyph(digit), linewidths=0)
+        panel.scatter(x, y, size, color=COLOURS[digit % len(COLOURS)], marker=_glyph(digit), linewidths=0)
     panel.set_aspect("equal", adjustable="datalim")
 
 
