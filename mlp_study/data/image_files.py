@@ -13,7 +13,7 @@ from mlp_study.reading import check_regular, decoding
 
 SIZE, BOX = 28, 20
 MOST_PIXELS = 2**26
-FORMATS = ("PNG", "JPEG", "MPO", "GIF", "BMP", "TIFF", "WEBP", "PPM")  # none that would start another program
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")  # none that would start another program
 
 
 def read(paths: Sequence[Path]) -> np.ndarray:
