@@ -30,6 +30,9 @@ reproduce: $(VENV)/.installed  ## re-run every claim of the documents (a part: r
 test: $(VENV)/.installed-dev  ## run the tests (no network, no GPU needed)
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
+soak: $(VENV)/.installed-dev  ## hand thousands of damaged files to whatever reads them (ARGS="--num 3000 --seed 0")
+	PYTHONPATH=tests $(BIN)/python -m soak $(ARGS)
+
 lint: $(VENV)/.installed-dev  ## ruff, mypy, and the import laws of the rooms
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -46,4 +49,4 @@ clean:  ## remove caches (never outputs/ or .venv)
 	rm -rf build dist .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
 	find . -name __pycache__ -not -path './$(VENV)/*' -exec rm -rf {} +
 
-.PHONY: help install train reproduce test lint bench tensorboard clean
+.PHONY: help install train reproduce test soak lint bench tensorboard clean

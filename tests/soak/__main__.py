@@ -1,0 +1,3 @@
+from soak.soak import main
+
+main()

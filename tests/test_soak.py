@@ -1,0 +1,13 @@
+"""A few damaged files of every kind, from among the thousands of `make soak`."""
+
+from soak.soak import NOT_YET, soak
+
+
+def test_a_few_damaged_files_of_every_kind_end_in_one_line():
+    said = []
+    outcomes = soak(num=60, seed=1, only=[], say=said.append)
+    wrong = [kind for kind, count in outcomes.items() if count["wrong"] and kind not in NOT_YET]
+    assert not wrong, "\n".join(said)
+    assert len(outcomes) > 20
+    assert sum(count["refused"] for count in outcomes.values()) > 20
+    assert sum(count["read"] for count in outcomes.values()) > 10
