@@ -6,8 +6,10 @@ import pytest
 from conftest import run_command
 from inspections import train
 
+from mlp_study.execution.carry_out import carry_out
 from mlp_study.inspection import embeddings
 from mlp_study.inspection.palette import COLOURS
+from mlp_study.sweeps.words import single_run
 
 
 def test_colours_are_far_apart_for_everyone():
@@ -73,6 +75,15 @@ def test_a_run_that_diverged(look, tmp_path):
     code, _, err = look(run, "--embed", "pca")
     assert (code, err.count("\n")) == (2, 1)
     assert "not finite" in err
+
+
+def test_more_classes_than_colours(look, tmp_path):
+    np.savez(tmp_path / "mine.npz", X=np.eye(60), y=np.arange(60) % 12, X_test=np.eye(60), y_test=np.arange(60) % 12)
+    words = ["data=arrays", f"data.file={tmp_path}/mine.npz", "logger=none", "trainer.max_epochs=1"]
+    run = single_run([*words, "data.batch_size=20"], tmp_path / "run")
+    carry_out([run], "lightning")
+    code, _, err = look(run.folder, "--embed", "pca")
+    assert (code, err) == (0, "")
 
 
 @pytest.mark.parametrize(

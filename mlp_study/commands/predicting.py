@@ -35,7 +35,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("run", type=Path, help="a run's directory")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--csv", type=Path, help="pixel0..pixel783, with or without label")
-    what.add_argument("--images", type=Path, nargs="+", help="pictures of single digits, PNG or JPEG, of any size")
+    what.add_argument(
+        "--images",
+        type=Path,
+        nargs="+",
+        help="pictures of single digits: PNG, JPEG, GIF, BMP, TIFF, WebP or PPM, of any size",
+    )
     what.add_argument("--arrays", type=Path, help="an .npz file with X (N, features), with or without y")
     parser.add_argument("--checkpoint", choices=["last", "best"], default="last", help="which of the run's (last)")
     parser.add_argument(
