@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Sequence
@@ -19,10 +18,12 @@ from mlp_study.data.scaling import Scaler
 from mlp_study.engines import checkpoint
 from mlp_study.engines.lit import LitMLP
 from mlp_study.errors import UserError
+from mlp_study.files import digest
 from mlp_study.learning.evaluation import Evaluation, evaluate
 from mlp_study.learning.losses import outputs, sample_losses
 from mlp_study.reading import MOST_TEXT, check_regular, decoding, text
-from mlp_study.runs.run import read_config, read_result
+from mlp_study.runs.result import read_result
+from mlp_study.runs.run import read_config
 
 INITIAL = "initial"  # in place of a checkpoint's name: the weights before training
 NUM_ROWS = 10_000  # images at a time
@@ -112,15 +113,16 @@ def _check_digests(folder: Path, names: Sequence[str]) -> None:
     Raises:
         UserError: one is gone, or holds other bytes.
     """
-    recorded = (read_result(folder) or {}).get("sha256")
+    result = read_result(folder)
+    recorded = {} if result is None else result.sha256
     for name in names:
-        if not isinstance(recorded, dict) or name not in recorded:
+        path, written = folder / name, recorded.get(name)
+        if written is None:
             continue
-        path = folder / name
         check_regular(path)
-        with decoding(path, "cannot be read"), path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        if digest != recorded[name]:
+        with decoding(path, "cannot be read"):
+            found = digest(path)
+        if found != written:
             raise UserError(f"{path}: damaged: its bytes are not those that training wrote")
 
 
