@@ -44,11 +44,12 @@ class Scaler:
         return cls(name, mean, scale)
 
     def transform(self, images: np.ndarray, dtype: np.dtype | type = np.float32) -> np.ndarray:
-        """Scale (N, pixels) in float64, chunk by chunk, and round once to `dtype`."""
+        """Scale (N, pixels) in float64, chunk by chunk, and round once to `dtype`, which may not hold what is huge."""
         result = np.empty(images.shape, dtype)
         for start in range(0, len(images), 8192):
             rows = slice(start, start + 8192)
-            result[rows] = (images[rows].astype(np.float64) - self.mean) / self.scale
+            with np.errstate(over="ignore", invalid="ignore"):
+                result[rows] = (images[rows].astype(np.float64) - self.mean) / self.scale
         return result
 
     def save(self, path: Path) -> None:

@@ -78,8 +78,8 @@ def kinds(folder: Path) -> dict[str, Kind]:
             cells.table(cells.read_cells(study))
             if count["records"] % 10 == 0:
                 drawings(study)
-        read_config(path.parent)
-        read_result(path.parent)
+        for read in (read_config, read_result, open_run):
+            read(path.parent)
 
     def opened(path: Path) -> None:
         open_run(run).outputs(np.zeros((2, 64)))
