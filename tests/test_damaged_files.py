@@ -148,7 +148,7 @@ def test_images_that_are_not_square(tmp_path, capsys):
         halves = b"".join(n.to_bytes(4, "big") for n in (0x803, 40, 28, 14)) + content[16 : 16 + 40 * 392]
         folder = idx_folder(tmp_path / part, 40, 40, train_images=halves, test_images=halves)
     run = single_run([f"data.root={folder}", *QUICK[1:], "callbacks=checkpoint"], tmp_path / "run")
-    assert carry_out([run], "lightning")[0]["status"] == "completed"
+    assert carry_out([run], "lightning")[0].status == "completed"
     predicting.main([str(run.folder)])
     inspecting.main([str(run.folder), "--embed", "pca", "--num", "20"])
     assert "digits" in reporting.drawings(run.folder)

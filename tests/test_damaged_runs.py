@@ -31,7 +31,9 @@ WORDS = [
 @pytest.fixture(scope="module")
 def good(tmp_path_factory):
     run = single_run(WORDS, tmp_path_factory.mktemp("good") / "run")
-    assert carry_out([run], "lightning")[0]["status"] == "completed"
+    assert carry_out([run], "lightning")[0].status == "completed"
+    path = run.folder / "result.json"  # without the digests of its files, which would tell of all that is done to them
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"sha256": {}}))
     return run.folder
 
 
