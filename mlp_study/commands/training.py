@@ -30,6 +30,7 @@ from mlp_study.runs.run import Run, name_of
 from mlp_study.sweeps import words  # noqa: F401  registers what conf/ resolves
 from mlp_study.sweeps.arguments import check_arguments
 from mlp_study.sweeps.checks import typed
+from mlp_study.sweeps.compose import quick_hydra
 from mlp_study.sweeps.explain import conf_dir, explain
 from mlp_study.version import __version__
 
@@ -64,7 +65,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         os.environ["HYDRA_FULL_ERROR"] = "1"
         command = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")(train)
         try:
-            command() if full_error == "1" else _in_our_words(command)
+            with quick_hydra(conf_dir()):
+                command() if full_error == "1" else _in_our_words(command)
         finally:
             sys.argv = before
             os.environ.pop("HYDRA_FULL_ERROR")

@@ -1,7 +1,8 @@
-"""Compose the configs of a sweep quickly: YAML files are read once for each choice of options.
+"""Compose quickly: YAML files are read and merged once for each choice of options, in a whole process.
 
-Hydra composes every job from its files, .15-.2 s each. The values that a job sets on top of its options
-(`optim.lr=0.1`) change nothing in that; they are applied to a copy, by Hydra's own function.
+Hydra composes from its files each time, .1 s or more: twice for one run, as it first asks for the mode, and once for
+every job of a sweep. The values that are set on top of the options (`optim.lr=0.1`) change nothing in that; they are
+applied to a copy, by Hydra's own function.
 
 Whatever this project takes from Hydra's private modules is taken here and in the sweeper plugin, which must have the
 class that Hydra has just loaded; tests compare what comes out with Hydra's public `compose`.
@@ -9,91 +10,175 @@ class that Hydra has just loaded; tests compare what comes out with Hydra's publ
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Sequence
+import os
+import pickle
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property, lru_cache, partial
+from pathlib import Path
 from typing import Any
 
+from hydra._internal import hydra as hydra_start
 from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.utils import get_args_parser
+from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, QuotedString
+from hydra.errors import ConfigCompositionException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
 
-__all__ = ["BasicSweeper", "SweepComposer", "get_args_parser"]
+__all__ = ["BasicSweeper", "SweepComposer", "get_args_parser", "quick_hydra"]
+
+# What Hydra itself writes while it composes, or looks at on the way: whoever sets it has Hydra compose afresh.
+WRITTEN_BY_HYDRA = ("hydra.job", "hydra.overrides", "hydra.runtime", "hydra.searchpath")
+
+_composed: dict[Any, bytes] = {}
 
 
-class SweepComposer:
-    """Stands in for `ConfigLoader.load_sweep_config` during a sweep, with the same results.
+@contextmanager
+def quick_hydra(conf: Path) -> Iterator[None]:
+    """While this is open, a Hydra that starts composes each choice of options in the directory `conf` once."""
+    before = hydra_start.ConfigLoaderImpl
+    hydra_start.ConfigLoaderImpl = partial(QuickLoader, conf)  # type: ignore[assignment, misc]
+    try:
+        yield
+    finally:
+        hydra_start.ConfigLoaderImpl = before  # type: ignore[misc]
+
+
+class QuickLoader(ConfigLoaderImpl):
+    """Hydra's loader, with the same results and the same errors.
+
+    What was composed is kept for the process if all of it comes from `conf` and from packages, and nothing in there has
+    changed since; else, with `--config-dir` say, for this loader, which is one command's or one call's.
 
     Args:
-        loader: Hydra's own.
+        conf: the directory that is known to be small enough to be looked through every time.
+        config_search_path: Hydra's.
     """
 
-    def __init__(self, loader: ConfigLoaderImpl) -> None:
-        self._compose = loader.load_sweep_config
-        self._groups = {*loader.list_groups(""), "hydra"}
-        self._parser = OverridesParser.create(config_loader=loader)
-        self._bases: dict[tuple[str, ...], DictConfig] = {}
-        self._parsed: dict[str, Override] = {}
+    def __init__(self, conf: Path, config_search_path: ConfigSearchPath) -> None:
+        super().__init__(config_search_path)
+        self._conf = conf
+        self._own: dict[Any, bytes] = {}
 
-    def __call__(self, master_config: DictConfig, sweep_overrides: Sequence[str]) -> DictConfig:
-        """The composed config of one job."""
-        overrides = [self._parse(override) for override in sweep_overrides]
-        config = copy.deepcopy(self._base(master_config, overrides))
-        ConfigLoaderImpl._apply_overrides_to_config([o for o in overrides if self._is_value(o)], config)
-        said: Any = OmegaConf.to_container(config.hydra.overrides.hydra, resolve=False)
-        before = said[: len(master_config.hydra.overrides.hydra)]
-        task = [override for override in overrides if not override.is_hydra_override()]
-        config.hydra.overrides.hydra = before + [o.input_line for o in overrides if o.is_hydra_override()]
+    def load_configuration(
+        self,
+        config_name: str | None,
+        overrides: list[str],
+        run_mode: RunMode,
+        from_shell: bool = True,
+        validate_sweep_overrides: bool = True,
+    ) -> DictConfig:
+        """See Hydra's."""
+        parsed = [parse(word) for word in overrides]
+        if any(_is_for_hydra(override.key_or_group) for override in parsed):
+            return super().load_configuration(config_name, overrides, run_mode, from_shell, validate_sweep_overrides)
+        if validate_sweep_overrides:
+            self.validate_sweep_overrides_legal(parsed, run_mode, from_shell)
+        fixed = [override for override in parsed if not override.is_sweep_override()]
+        choices = tuple(override.input_line or "" for override in fixed if not self._is_value(override))
+        config = self._base(config_name, choices, run_mode)
+        try:
+            self._apply_overrides_to_config([override for override in fixed if self._is_value(override)], config)
+        except OmegaConfBaseException as error:
+            raise ConfigCompositionException().with_traceback(sys.exc_info()[2]) from error
+        task = [override for override in parsed if not override.is_hydra_override()]
+        config.hydra.overrides.hydra = [o.input_line for o in parsed if o.is_hydra_override()]
         config.hydra.overrides.task = [override.input_line for override in task]
+        config.hydra.runtime.cwd = os.getcwd()
         naming = config.hydra.job.config.override_dirname
-        with open_dict(config.hydra.job):
-            config.hydra.job.override_dirname = get_overrides_dirname(
-                overrides=task, kv_sep=naming.kv_sep, item_sep=naming.item_sep, exclude_keys=naming.exclude_keys
-            )
-        OmegaConf.copy_cache(from_config=master_config, to_config=config)
+        config.hydra.job.override_dirname = get_overrides_dirname(
+            overrides=task, kv_sep=naming.kv_sep, item_sep=naming.item_sep, exclude_keys=naming.exclude_keys
+        )
         return config
 
-    def task_config(self, master_config: DictConfig, sweep_overrides: Sequence[str]) -> DictConfig:
-        """The same without Hydra's own part, which is the larger one: enough to check a job."""
-        overrides = [self._parse(override) for override in sweep_overrides]
-        base = self._base(master_config, overrides)
-        config = OmegaConf.masked_copy(base, [str(key) for key in base if key != "hydra"])
-        values = [o for o in overrides if self._is_value(o) and not o.is_hydra_override()]
-        ConfigLoaderImpl._apply_overrides_to_config(values, config)
-        return config
+    def _base(self, config_name: str | None, choices: tuple[str, ...], mode: RunMode) -> DictConfig:
+        """What the choices alone compose to."""
+        known = self._own if self._state is None else _composed
+        key = (self._state, config_name, choices)
+        if (*key, mode) not in known:
+            base = super().load_configuration(config_name, list(choices), mode, validate_sweep_overrides=False)
+            if base.hydra.job.env_copy or base.hydra.searchpath:
+                return base  # which depends on more than the files
+            OmegaConf.clear_cache(base)
+            made = OmegaConf.to_container(base.hydra.runtime.choices)
+            assert isinstance(made, dict)
+            # An option that is missing is passed over in a sweep and a mistake in a run.
+            for alike in [mode] if "???" in made.values() else RunMode:
+                known[(*key, alike)] = pickle.dumps(base)
+        return pickle.loads(known[(*key, mode)])
 
-    def task_words(self, sweep_overrides: Sequence[str]) -> tuple[str, ...]:
-        """Those of a job's overrides that are not Hydra's own, as typed."""
-        overrides = map(self._parse, sweep_overrides)
-        return tuple(str(override.input_line) for override in overrides if not override.is_hydra_override())
+    @cached_property
+    def _state(self) -> Any:
+        """What everything in `conf` was when this loader first looked; None where other directories count, too."""
+        paths = [str(source.path).removeprefix("file://") for source in self.config_search_path.get_path()]
+        if any("://" not in path and Path(path) != self._conf for path in paths):
+            return None
+        files = [entry for folder, _, _ in os.walk(self._conf) for entry in os.scandir(folder)]
+        return (*paths, *sorted((entry.path, entry.stat().st_mtime_ns, entry.stat().st_size) for entry in files))
 
-    def subdir(self, master_config: DictConfig, sweep_overrides: Sequence[str], number: int) -> str:
-        """The name of a job's directory in the sweep's; `number` is the job's."""
-        given = [o for o in map(self._parse, sweep_overrides) if o.get_key_element() == "hydra.sweep.subdir"]
-        if given and isinstance(name := given[-1].value(), (str, QuotedString)) and "$" not in (text := _text(name)):
-            return text
-        config = self(master_config, sweep_overrides)
-        with open_dict(config.hydra.job):
-            config.hydra.job.num = number
-        return str(config.hydra.sweep.subdir)
-
-    def _base(self, master_config: DictConfig, overrides: Sequence[Override]) -> DictConfig:
-        choices = tuple(o.input_line or "" for o in overrides if not self._is_value(o))
-        if choices not in self._bases:
-            self._bases[choices] = self._compose(master_config, list(choices))
-        return self._bases[choices]
-
-    def _parse(self, override: str) -> Override:
-        if override not in self._parsed:
-            self._parsed[override] = self._parser.parse_override(override)
-        return self._parsed[override]
+    @cached_property
+    def _groups(self) -> set[str]:
+        known, key = (self._own if self._state is None else _composed), (self._state, "groups")
+        if key not in known:
+            known[key] = pickle.dumps({*self.list_groups(""), "hydra"})
+        return pickle.loads(known[key])
 
     def _is_value(self, override: Override) -> bool:
         """Whether this sets a value and chooses no file. `hydra/launcher=...` and `a@b=...` choose; `a.b=...` sets."""
         key: Any = override.key_or_group
-        return override.package is None and "/" not in key and key not in self._groups
+        is_group = override.package is not None or "/" in key or key in self._groups
+        return not is_group or isinstance(override.value(), dict)
+
+
+class SweepComposer:
+    """The jobs of a sweep.
+
+    Args:
+        loader: Hydra's, made inside `quick_hydra`.
+    """
+
+    def __init__(self, loader: ConfigLoaderImpl) -> None:
+        self._loader = loader
+
+    def task_config(self, master_config: DictConfig, sweep_overrides: Sequence[str]) -> DictConfig:
+        """The composed config of one job."""
+        return self._loader.load_sweep_config(master_config, list(sweep_overrides))
+
+    def task_words(self, sweep_overrides: Sequence[str]) -> tuple[str, ...]:
+        """Those of a job's overrides that are not Hydra's own, as typed."""
+        overrides = map(parse, sweep_overrides)
+        return tuple(str(override.input_line) for override in overrides if not override.is_hydra_override())
+
+    def subdir(self, master_config: DictConfig, sweep_overrides: Sequence[str], number: int) -> str:
+        """The name of a job's directory in the sweep's; `number` is the job's."""
+        given = [o for o in map(parse, sweep_overrides) if o.get_key_element() == "hydra.sweep.subdir"]
+        if given and isinstance(name := given[-1].value(), (str, QuotedString)) and "$" not in (text := _text(name)):
+            return text
+        config = self.task_config(master_config, sweep_overrides)
+        with open_dict(config.hydra.job):
+            config.hydra.job.num = number
+        return str(config.hydra.sweep.subdir)
+
+
+@lru_cache(maxsize=10_000)  # the jobs of a grid share most of their words
+def parse(word: str) -> Override:
+    """A word as Hydra understands it.
+
+    Raises:
+        OverrideParseException: it is none.
+    """
+    (override,) = OverridesParser.create().parse_overrides([word])
+    return override
+
+
+def _is_for_hydra(key: str) -> bool:
+    return key == "hydra" or key.startswith(WRITTEN_BY_HYDRA)
 
 
 def _text(value: str | QuotedString) -> str:

@@ -17,6 +17,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from mlp_study.choices.rules import unknown
+from mlp_study.sweeps.compose import quick_hydra
 
 
 def explain(error: Exception) -> str:
@@ -89,7 +90,7 @@ def hydra_with_conf() -> Iterator[Any]:
     before = instance.hydra
     instance.clear()
     try:
-        with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        with quick_hydra(conf_dir()), initialize_config_dir(str(conf_dir()), version_base="1.3"):
             yield GlobalHydra.instance().config_loader()
     finally:
         GlobalHydra.instance().hydra = before

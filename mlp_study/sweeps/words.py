@@ -117,7 +117,7 @@ def runs_of(
         try:
             name = composer.subdir(master, job, number)
             run = Run(typed(composer.task_config(master, job)), home / name, composer.task_words(job), name)
-            if may_differ and (other := composer(master, job).hydra.sweep.dir) != master.hydra.sweep.dir:
+            if may_differ and (other := composer.task_config(master, job).hydra.sweep.dir) != master.hydra.sweep.dir:
                 raise UserError(
                     f"hydra.sweep.dir='{_raw(master, 'dir')}': {other} for {name}, {home} for the study; expected one "
                     "directory for all runs; what differs belongs into hydra.sweep.subdir"
