@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from mlp_study.files import replaced
 from mlp_study.reading import arrays, decoding
@@ -31,6 +30,8 @@ class Scaler:
         digits; where it is None, exactly scikit-learn's MinMaxScaler, to 0 and 1 per pixel.
         none: as they come.
         """
+        from sklearn.preprocessing import MinMaxScaler, StandardScaler  # a second, which a report need not wait for
+
         num_pixels = images.shape[1]
         mean, scale = np.zeros(num_pixels), np.ones(num_pixels)
         if name == "standard":

@@ -21,12 +21,14 @@ from typing import Any
 
 from hydra._internal import hydra as hydra_start
 from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
+from hydra._internal.config_repository import ConfigRepository
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.utils import get_args_parser
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, QuotedString
 from hydra.errors import ConfigCompositionException
+from hydra.plugins.config_source import ConfigResult
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
@@ -36,7 +38,8 @@ __all__ = ["BasicSweeper", "SweepComposer", "get_args_parser", "quick_hydra"]
 # What Hydra itself writes while it composes, or looks at on the way: whoever sets it has Hydra compose afresh.
 WRITTEN_BY_HYDRA = ("hydra.job", "hydra.overrides", "hydra.runtime", "hydra.searchpath")
 
-_composed: dict[Any, bytes] = {}
+# What was composed from choices, the files read for it, and the names of the groups.
+_known: dict[Any, bytes] = {}
 
 
 @contextmanager
@@ -48,6 +51,36 @@ def quick_hydra(conf: Path) -> Iterator[None]:
         yield
     finally:
         hydra_start.ConfigLoaderImpl = before  # type: ignore[misc]
+
+
+class QuickRepository(ConfigRepository):
+    """Hydra's repository, which reads a file once.
+
+    Args:
+        config_search_path: Hydra's.
+        known: what was read.
+        state: of all files, part of the key.
+    """
+
+    def __init__(self, config_search_path: ConfigSearchPath, known: dict[Any, bytes], state: Any) -> None:
+        super().__init__(config_search_path)
+        self._known, self._state = known, state
+
+    def __deepcopy__(self, memo: Any) -> ConfigRepository:  # every composition begins with a copy of it
+        return QuickRepository(self.config_search_path, self._known, self._state)
+
+    def initialize_sources(self, config_search_path: ConfigSearchPath) -> None:
+        """See Hydra's."""
+        super().initialize_sources(config_search_path)
+        self.config_search_path = config_search_path
+        self._known = {}  # other directories than before: `hydra.searchpath`
+
+    def load_config(self, config_path: str) -> ConfigResult | None:
+        """See Hydra's."""
+        key = (self._state, "file", config_path)
+        if key not in self._known:
+            self._known[key] = pickle.dumps(super().load_config(config_path))
+        return pickle.loads(self._known[key])
 
 
 class QuickLoader(ConfigLoaderImpl):
@@ -63,8 +96,9 @@ class QuickLoader(ConfigLoaderImpl):
 
     def __init__(self, conf: Path, config_search_path: ConfigSearchPath) -> None:
         super().__init__(config_search_path)
-        self._conf = conf
-        self._own: dict[Any, bytes] = {}
+        self._state = _state(conf, config_search_path)
+        self._known: dict[Any, bytes] = {} if self._state is None else _known
+        self.repository = QuickRepository(config_search_path, self._known, self._state)
 
     def load_configuration(
         self,
@@ -99,9 +133,8 @@ class QuickLoader(ConfigLoaderImpl):
 
     def _base(self, config_name: str | None, choices: tuple[str, ...], mode: RunMode) -> DictConfig:
         """What the choices alone compose to."""
-        known = self._own if self._state is None else _composed
         key = (self._state, config_name, choices)
-        if (*key, mode) not in known:
+        if (*key, mode) not in self._known:
             base = super().load_configuration(config_name, list(choices), mode, validate_sweep_overrides=False)
             if base.hydra.job.env_copy or base.hydra.searchpath:
                 return base  # which depends on more than the files
@@ -110,24 +143,15 @@ class QuickLoader(ConfigLoaderImpl):
             assert isinstance(made, dict)
             # An option that is missing is passed over in a sweep and a mistake in a run.
             for alike in [mode] if "???" in made.values() else RunMode:
-                known[(*key, alike)] = pickle.dumps(base)
-        return pickle.loads(known[(*key, mode)])
-
-    @cached_property
-    def _state(self) -> Any:
-        """What everything in `conf` was when this loader first looked; None where other directories count, too."""
-        paths = [str(source.path).removeprefix("file://") for source in self.config_search_path.get_path()]
-        if any("://" not in path and Path(path) != self._conf for path in paths):
-            return None
-        files = [entry for folder, _, _ in os.walk(self._conf) for entry in os.scandir(folder)]
-        return (*paths, *sorted((entry.path, entry.stat().st_mtime_ns, entry.stat().st_size) for entry in files))
+                self._known[(*key, alike)] = pickle.dumps(base)
+        return pickle.loads(self._known[(*key, mode)])
 
     @cached_property
     def _groups(self) -> set[str]:
-        known, key = (self._own if self._state is None else _composed), (self._state, "groups")
-        if key not in known:
-            known[key] = pickle.dumps({*self.list_groups(""), "hydra"})
-        return pickle.loads(known[key])
+        key = (self._state, "groups")
+        if key not in self._known:
+            self._known[key] = pickle.dumps({*self.list_groups(""), "hydra"})
+        return pickle.loads(self._known[key])
 
     def _is_value(self, override: Override) -> bool:
         """Whether this sets a value and chooses no file. `hydra/launcher=...` and `a@b=...` choose; `a.b=...` sets."""
@@ -175,6 +199,15 @@ def parse(word: str) -> Override:
     """
     (override,) = OverridesParser.create().parse_overrides([word])
     return override
+
+
+def _state(conf: Path, search_path: ConfigSearchPath) -> Any:
+    """What every file in `conf` is by now; None where other directories count, too."""
+    paths = [str(source.path).removeprefix("file://") for source in search_path.get_path()]
+    if any("://" not in path and Path(path) != conf for path in paths):
+        return None
+    entries = [entry for folder, _, _ in os.walk(conf) for entry in os.scandir(folder)]
+    return (*paths, *sorted((entry.path, entry.stat().st_mtime_ns, entry.stat().st_size) for entry in entries))
 
 
 def _is_for_hydra(key: str) -> bool:
