@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from warm import Command, Outcome, Warm
+from warm import Command, Outcome, Warm, ask_for_entry_points_once
 
 # Importing torch and lightning takes longer than training does here: commands are run in forks of a process that has
 # them. What must not need torch is run in forks of one that has none.
@@ -23,10 +23,15 @@ WITH_TORCH = Warm(
     "sklearn.datasets", "sklearn.model_selection", "torchvision.datasets.mnist",
     "tensorboard.plugins.hparams.summary_v2",
 )  # fmt: skip
-WITHOUT_TORCH = Warm("WITHOUT_TORCH", "mlp_study.commands.training", "mlp_study.commands.reporting")
+WITHOUT_TORCH = Warm(
+    "WITHOUT_TORCH",
+    "mlp_study.commands.training", "mlp_study.commands.reporting", "mlp_study.figures.study_figures",
+    "sklearn.datasets", "sklearn.preprocessing",
+)  # fmt: skip
 
 
 def pytest_configure():
+    ask_for_entry_points_once()
     WITH_TORCH.open()
     WITHOUT_TORCH.open()
 

@@ -4,19 +4,19 @@ from functools import cache
 from pathlib import Path
 
 import pandas as pd
-from hydra import compose, initialize_config_dir
+from hydra import compose
 from omegaconf import OmegaConf
 
 from mlp_study.config import Config
 from mlp_study.execution.carry_out import carry_out
 from mlp_study.runs.listener import Listener
 from mlp_study.runs.run import Run
-from mlp_study.sweeps.explain import conf_dir
+from mlp_study.sweeps.explain import conf_dir, hydra_with_conf
 
 
 def base(*overrides: str) -> dict:
     """The settings of a run as nested dicts, for `check`."""
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+    with hydra_with_conf():
         return OmegaConf.to_container(compose("train", overrides=list(overrides)))
 
 

@@ -5,12 +5,12 @@ import subprocess
 import sys
 
 import pytest
-from hydra import compose, initialize_config_dir
+from hydra import compose
 from omegaconf import OmegaConf
 
 from mlp_study.engines.events import hparam_columns, hparam_values
 from mlp_study.sweeps.checks import typed
-from mlp_study.sweeps.explain import conf_dir
+from mlp_study.sweeps.explain import conf_dir, hydra_with_conf
 
 GROUPS = ["model", "init", "bias_init", "optim", "schedule", "data", "trainer", "logger", "callbacks", "experiment"]
 OPTIONS = [
@@ -21,7 +21,7 @@ OPTIONS = [
 
 
 def composed(*overrides):
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+    with hydra_with_conf():  # tests/test_quick_composing.py compares with Hydra's own loader
         return compose("train", overrides=list(overrides))
 
 

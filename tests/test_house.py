@@ -5,6 +5,8 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+from conftest import WITHOUT_TORCH, run_command
+
 ROOT = Path(__file__).parent.parent
 MODULES = sorted((ROOT / "mlp_study").rglob("*.py"))
 TORCH_FREE = ["choices", "config", "data", "runs", "sweeps", "figures"]
@@ -40,7 +42,5 @@ def test_rooms_without_torch_can_be_imported_without_torch():
         for path in sorted((ROOT / "mlp_study" / room).rglob("*.py"))
     ]
     assert len(modules) > 30
-    check = "importlib.import_module(m)\n  assert 'torch' not in sys.modules, m"
-    code = f"import importlib, sys\nfor m in {modules}:\n  {check}"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    done = run_command(*modules, cwd=ROOT, module="torch_free", warm=WITHOUT_TORCH)
+    assert done.code == 0, done.err
