@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 import pytest
-from damaged import not_files, refused
+from damaged import bounded, not_files, refused
 from PIL import Image
 
 from mlp_study.config.sections import Digits
@@ -90,6 +90,19 @@ def test_a_picture_of_one_bit_is_the_digit_without_shades(tmp_path, expected):
         assert np.corrcoef(read(tmp_path / name), expected)[0, 1] > 0.9
 
 
+@pytest.mark.parametrize("mode", ["L", "RGBA", "I;16", "F"])
+def test_a_large_picture_is_the_same_digit_and_takes_little_memory(tmp_path, expected, mode):
+    large = SHADES.resize((2200, 2200))
+    if mode in ("L", "RGBA"):
+        large = large.convert(mode)
+    else:
+        large = Image.fromarray(np.asarray(large).astype(np.uint16) * 257 if mode == "I;16" else np.float32(large))
+    large.save(tmp_path / "large.tif")
+    del large
+    with bounded(300):
+        assert np.corrcoef(read(tmp_path / "large.tif"), expected)[0, 1] > 0.99
+
+
 def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path):
     for name, said in not_files(tmp_path).items():
         refused(tmp_path / name, said, lambda: image_files.read([tmp_path / name]))  # noqa: B023
@@ -112,6 +125,7 @@ ZEROS = zlib.compress(bytes(2**26), 9)
     [
         png(30_000, 30_000, ZEROS),
         png(10_000, 10_000, ZEROS),
+        png(5_000, 5_000, ZEROS),
         png(2**31 - 1, 2**31 - 1, ZEROS),
         png(28, 28, ZEROS, chunk(b"zTXt", b"key\0\0" + ZEROS * 4)),
         png(28, 28, b"no stream"),

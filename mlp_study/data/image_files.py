@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from mlp_study.errors import UserError
 from mlp_study.reading import check_regular, decoding
 
 SIZE, BOX = 28, 20
-MOST_PIXELS = 2**26
+MOST_PIXELS, MANY_PIXELS = 2**25, 2**22
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")  # none that would start another program
 
 
@@ -58,15 +59,22 @@ def _one(path: Path) -> np.ndarray:
 
 
 def _greys(picture: Image.Image) -> np.ndarray:
-    """Brightness (height, width), 0 to 255, float64; transparent parts count as white paper."""
+    """Brightness (height, width), 0 to 255, float64, of a large picture in larger pixels.
+
+    Transparent parts count as white paper.
+    """
     if picture.mode.startswith("I;16"):
-        return np.asarray(picture, dtype=np.float64) / 257
-    if picture.mode in ("I", "F"):  # numbers of any range: the least is black, the largest white
+        page = Image.fromarray(np.asarray(picture).astype(np.float32) / 257)
+    elif picture.mode in ("I", "F"):  # numbers of any range: the least is black, the largest white
         numbers = np.asarray(picture, dtype=np.float64)
         low, high = numbers.min(), numbers.max()
         if not np.isfinite([low, high]).all():
             raise ValueError("holds numbers that are not finite")
-        return (numbers - low) * (255 / ((high - low) or 1))
-    rgba = picture.convert("RGBA")
-    paper = Image.new("RGBA", rgba.size, "white")
-    return np.asarray(Image.alpha_composite(paper, rgba).convert("L"), dtype=np.float64)
+        page = Image.fromarray(((numbers - low) * (255 / ((high - low) or 1))).astype(np.float32))
+    elif picture.has_transparency_data:
+        rgba = picture.convert("RGBA")
+        page = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("L")
+    else:
+        page = picture.convert("RGB").convert("L")
+    factor = math.ceil(math.sqrt(page.width * page.height / MANY_PIXELS))
+    return np.asarray(page.reduce(factor) if factor > 1 else page, dtype=np.float64)
