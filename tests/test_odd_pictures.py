@@ -129,6 +129,7 @@ ZEROS = zlib.compress(bytes(2**26), 9)
         png(2**31 - 1, 2**31 - 1, ZEROS),
         png(28, 28, ZEROS, chunk(b"zTXt", b"key\0\0" + ZEROS * 4)),
         png(28, 28, b"no stream"),
+        png(28, 28, zlib.compress(bytes(29 * 28)))[:33] + b"\xff\xff\xff\xffIDAT" + zlib.compress(bytes(29 * 28)),
         png(0, 28, ZEROS),
         b"GIF89a" + struct.pack("<HH", 65535, 65535) + bytes(100),
         b"BM" + bytes(100),

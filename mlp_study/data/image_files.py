@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from mlp_study.errors import UserError
 from mlp_study.reading import check_regular, decoding
 
 SIZE, BOX = 28, 20
+MOST_BYTES = 2**28
 MOST_PIXELS, MANY_PIXELS = 2**25, 2**22
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")  # none that would start another program
 
@@ -30,11 +32,14 @@ def read(paths: Sequence[Path]) -> np.ndarray:
 
 
 def _one(path: Path) -> np.ndarray:
-    check_regular(path)
-    with decoding(path, "not a readable image"), Image.open(path, formats=FORMATS) as picture:
-        if picture.width * picture.height > MOST_PIXELS:
-            raise ValueError(f"{picture.width} x {picture.height} pixels; expected at most {MOST_PIXELS} in all")
-        pixels = _greys(ImageOps.exif_transpose(picture))
+    if check_regular(path) > MOST_BYTES:
+        raise UserError(f"{path}: larger than {MOST_BYTES // 2**20} MiB; expected a picture of a digit")
+    with decoding(path, "not a readable image"):
+        # From memory: of a file Pillow reads as many bytes as a header asks for, and room for them is made first.
+        with Image.open(io.BytesIO(path.read_bytes()), formats=FORMATS) as picture:
+            if picture.width * picture.height > MOST_PIXELS:
+                raise ValueError(f"{picture.width} x {picture.height} pixels; expected at most {MOST_PIXELS} in all")
+            pixels = _greys(ImageOps.exif_transpose(picture))
     border = float(np.median(np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])))
     if border > 127:
         pixels, border = 255 - pixels, 255 - border
