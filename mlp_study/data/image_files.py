@@ -34,12 +34,11 @@ def read(paths: Sequence[Path]) -> np.ndarray:
 def _one(path: Path) -> np.ndarray:
     if check_regular(path) > MOST_BYTES:
         raise UserError(f"{path}: larger than {MOST_BYTES // 2**20} MiB; expected a picture of a digit")
-    with decoding(path, "not a readable image"):
-        # From memory: of a file Pillow reads as many bytes as a header asks for, and room for them is made first.
-        with Image.open(io.BytesIO(path.read_bytes()), formats=FORMATS) as picture:
-            if picture.width * picture.height > MOST_PIXELS:
-                raise ValueError(f"{picture.width} x {picture.height} pixels; expected at most {MOST_PIXELS} in all")
-            pixels = _greys(ImageOps.exif_transpose(picture))
+    # From memory: of a file Pillow reads as many bytes as a header asks for, and room for them is made first.
+    with decoding(path, "not a readable image"), Image.open(io.BytesIO(path.read_bytes()), formats=FORMATS) as picture:
+        if picture.width * picture.height > MOST_PIXELS:
+            raise ValueError(f"{picture.width} x {picture.height} pixels; expected at most {MOST_PIXELS} in all")
+        pixels = _greys(ImageOps.exif_transpose(picture))
     border = float(np.median(np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])))
     if border > 127:
         pixels, border = 255 - pixels, 255 - border
