@@ -4,11 +4,13 @@ import shutil
 
 import pytest
 from hydra import initialize_config_dir
+from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from mlp_study.commands import training
+from mlp_study.errors import UserError
 from mlp_study.sweeps import explain
 from mlp_study.sweeps.words import single_run
 
@@ -75,3 +77,13 @@ def test_a_directory_of_the_users_own_is_read_anew_by_every_command(tmp_path, ca
 def test_the_time_is_that_of_the_command_and_not_of_an_earlier_one():
     folders = [single_run(["data=digits"]).folder for _ in range(2)]
     assert folders[0] != folders[1]
+
+
+def test_what_a_program_registers_with_hydra_is_found(monkeypatch):
+    store = ConfigStore.instance()
+    monkeypatch.setattr(store, "repo", store.repo.copy())
+    with pytest.raises(UserError, match="optim=mine"):
+        single_run(["optim=mine"])
+    for lr in (0.5, 0.25):
+        store.store(group="optim", name="mine", node={"name": "sgd", "lr": lr})
+        assert single_run(["optim=mine"]).config.optim.lr == lr

@@ -25,6 +25,7 @@ from hydra._internal.config_repository import ConfigRepository
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.utils import get_args_parser
 from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, QuotedString
 from hydra.errors import ConfigCompositionException
@@ -142,8 +143,9 @@ class QuickLoader(ConfigLoaderImpl):
             made = OmegaConf.to_container(base.hydra.runtime.choices)
             assert isinstance(made, dict)
             # An option that is missing is passed over in a sweep and a mistake in a run.
+            content = pickle.dumps(base)
             for alike in [mode] if "???" in made.values() else RunMode:
-                self._known[(*key, alike)] = pickle.dumps(base)
+                self._known[(*key, alike)] = content
         return pickle.loads(self._known[(*key, mode)])
 
     @cached_property
@@ -202,12 +204,21 @@ def parse(word: str) -> Override:
 
 
 def _state(conf: Path, search_path: ConfigSearchPath) -> Any:
-    """What every file in `conf` is by now; None where other directories count, too."""
+    """What every file in `conf`, and what is registered with Hydra, is by now; None where other directories count."""
     paths = [str(source.path).removeprefix("file://") for source in search_path.get_path()]
     if any("://" not in path and Path(path) != conf for path in paths):
         return None
     entries = [entry for folder, _, _ in os.walk(conf) for entry in os.scandir(folder)]
-    return (*paths, *sorted((entry.path, entry.stat().st_mtime_ns, entry.stat().st_size) for entry in entries))
+    files = sorted((entry.path, entry.stat().st_mtime_ns, entry.stat().st_size) for entry in entries)
+    return (*paths, *files, *_registered(ConfigStore.instance().repo))
+
+
+def _registered(entries: dict[str, Any]) -> Iterator[tuple[str, int]]:
+    for name, entry in entries.items():
+        if isinstance(entry, dict):
+            yield from ((f"{name}/{inner}", number) for inner, number in _registered(entry))
+        else:
+            yield name, id(entry)
 
 
 def _is_for_hydra(key: str) -> bool:
