@@ -20,6 +20,7 @@ from typing import Any
 from mlp_study.errors import NotWritten, UserError
 
 LOCK = ".lock"
+LEAST_ROOM = 2**16  # bytes; what Hydra and a run write before the first epoch is less
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")  # see `replaced`
 
 
@@ -140,7 +141,7 @@ def _see_room(folder: Path) -> None:
     """See that something can be written: on a full disk a directory and a lock can still be made."""
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(bytes(4096))
+            file.write(bytes(LEAST_ROOM))
     except OSError as error:
         raise NotWritten(folder, error) from None
 

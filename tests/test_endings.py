@@ -92,8 +92,9 @@ def test_a_run_killed_just_as_its_result_appears_is_whole(tmp_path, launcher):
 
 @pytest.mark.parametrize("engine", ["lightning", "stack"])
 def test_on_a_full_disk_what_was_recorded_stays_and_the_file_is_named(tmp_path, engine):
-    runs = study_runs([*QUICK, "seed=0,1", "model.hidden=[32]", "callbacks=checkpoint"], tmp_path)
-    with largest_file(5000):  # enough for a row of a history, not for a checkpoint
+    words = [*QUICK[:-1], "seed=0,1", "model.hidden=[512]", "callbacks=checkpoint"]
+    runs = study_runs(words, tmp_path)
+    with largest_file(2**17):  # enough for a history, not for a checkpoint
         results = carry_out(runs, engine)
     assert [result.status for result in results] == ["failed", "failed"]
     for run, result in zip(runs, results, strict=True):
@@ -106,7 +107,7 @@ def test_on_a_full_disk_what_was_recorded_stays_and_the_file_is_named(tmp_path, 
 
 def test_a_report_on_a_full_disk_is_one_line_and_leaves_no_half_picture(grid, tmp_path):
     study = shutil.copytree(grid, tmp_path / "study", ignore=shutil.ignore_patterns("figures"))
-    with largest_file(5000), pytest.raises(NotWritten, match=r"study/figures/curves\.png: File too large"):
+    with largest_file(70_000), pytest.raises(NotWritten, match=r"study/figures/curves\.png: File too large"):
         report(study)
     assert list((study / "figures").iterdir()) == []
 
@@ -142,3 +143,28 @@ def test_the_same_figure_is_the_same_bytes(tmp_path):
 
     first, second = ([path.read_bytes() for path in save(Figure(), folder, "one")] for folder in (tmp_path, tmp_path))
     assert first == second
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_events_that_cannot_be_written_fail_their_runs_and_not_the_grid(tmp_path, launcher):
+    words = [
+        "-m",
+        "seed=0,1",
+        *QUICK[:-1],
+        "model.hidden=[2048]",
+        "hydra.sweep.dir=study",
+        f"hydra/launcher={launcher}",
+    ]
+    words += ["trainer.max_epochs=400", "trainer.limit_train_batches=1", "trainer.limit_val_batches=1"]
+    (ended,) = WITH_TORCH.run(Command(words, str(tmp_path), before="small_files"))
+    assert ended.code == 1
+    assert ended.err.count("\n") == 1
+    assert "2 of 2 runs failed in study" in ended.err
+    assert all(f"seed={seed}/" in ended.err for seed in (0, 1))
+    assert "2 runs, best first" in ended.out
+
+
+def test_a_single_run_that_fails_is_one_line(tmp_path):
+    (ended,) = WITH_TORCH.run(Command([*QUICK, "seed=1", "hydra.run.dir=run"], str(tmp_path), before="broken_networks"))
+    assert (ended.code, ended.err.count("\n")) == (1, 1)
+    assert "the run failed: RuntimeError: no network today; the traceback is in" in ended.err

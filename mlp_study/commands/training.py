@@ -35,20 +35,31 @@ from mlp_study.sweeps.explain import conf_dir, explain
 from mlp_study.version import __version__
 
 
-def train(composed: DictConfig) -> Result:
-    """Train the run that Hydra composed, in the directory that Hydra made for it; returns its result."""
-    from mlp_study.execution.carry_out import carry_out
-    from mlp_study.execution.console import ConsoleListener
+class Training:
+    """What Hydra calls for the run that it has composed, in the directory that it has made.
 
-    hydra_config = HydraConfig.get()
-    in_grid = hydra_config.mode == RunMode.MULTIRUN
-    overrides, folder = tuple(hydra_config.overrides.task), Path(hydra_config.runtime.output_dir)
-    run = Run(typed(composed), folder, overrides, folder.name if in_grid else name_of(overrides))
-    with ConsoleListener([run], is_verbose=not in_grid) as listener:
-        (result,) = carry_out([run], "lightning", listener, number=hydra_config.job.num if in_grid else 0)
-    if result.status == FAILED and not in_grid:
-        raise RunsFailed(f"the run failed: {result.reason}; the traceback is in {folder / 'train.log'}")
-    return result
+    Attributes:
+        failure: why a run alone has failed. Hydra would print a line of its own if it were raised.
+    """
+
+    def __init__(self) -> None:
+        self.failure: RunsFailed | None = None
+
+    def __call__(self, composed: DictConfig) -> Result:
+        """Train the run."""
+        from mlp_study.execution.carry_out import carry_out
+        from mlp_study.execution.console import ConsoleListener
+
+        hydra_config = HydraConfig.get()
+        in_grid = hydra_config.mode == RunMode.MULTIRUN  # with a launcher that is not ours
+        overrides, folder = tuple(hydra_config.overrides.task), Path(hydra_config.runtime.output_dir)
+        run = Run(typed(composed), folder, overrides, folder.name if in_grid else name_of(overrides))
+        with ConsoleListener([run], is_verbose=not in_grid) as listener:
+            (result,) = carry_out([run], "lightning", listener, number=hydra_config.job.num if in_grid else 0)
+        if result.status == FAILED and not in_grid:
+            log = folder / "train.log"
+            self.failure = RunsFailed(f"the run failed: {result.reason}; the traceback is in {log}")
+        return result
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -63,10 +74,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.argv = [sys.argv[0], *typed_words]
         # Errors reach this function instead of being printed by Hydra; a user who sets the variable gets them whole.
         os.environ["HYDRA_FULL_ERROR"] = "1"
-        command = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")(train)
+        training = Training()
+        command = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")(training)
         try:
             with quick_hydra(conf_dir()):
                 command() if full_error == "1" else _in_our_words(command)
+            if training.failure is not None:
+                raise training.failure
         finally:
             sys.argv = before
             os.environ.pop("HYDRA_FULL_ERROR")

@@ -112,7 +112,7 @@ class Attempt:
 
     def close(self) -> None:
         """Let go of its files."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, NotWritten):
             self.writer.close()
 
     def _over(self, result: Result) -> None:
