@@ -114,10 +114,13 @@ def test_a_report_on_a_full_disk_is_one_line_and_leaves_no_half_picture(grid, tm
 
 def test_commands_on_a_full_disk_end_with_1_and_the_file(grid, tmp_path):
     study = shutil.copytree(grid, tmp_path / "study", ignore=shutil.ignore_patterns("figures"))
-    words = [f"{study}/optim=sgd,init=glorot"]
-    for module, file in (("inspect", "inspection/dense_1.npy"), ("report", "figures/curves.png")):
-        (ended,) = WITH_TORCH.run(Command(words, str(tmp_path), f"mlp_study.{module}", before="small_files"))
-        assert (ended.code, ended.err) == (1, f"mlp_study: error: {words[0]}/{file}: File too large\n")
+    run = f"{study}/optim=sgd,init=glorot"
+    for module, word, file in (
+        ("inspect", run, "inspection/dense_1.npy"),
+        ("report", str(study), "figures/curves.png"),
+    ):
+        (ended,) = WITH_TORCH.run(Command([word], str(tmp_path), f"mlp_study.{module}", before="small_files"))
+        assert (ended.code, ended.err) == (1, f"mlp_study: error: {word}/{file}: File too large\n")
     left = [path.name for name in ("inspection", "figures") for path in study.glob(f"*/{name}/*")]
     assert not [name for name in left if name.endswith((".tmp", ".lock", ".png", "dense_1.npy"))]
 
