@@ -33,6 +33,9 @@ test: $(VENV)/.installed-dev  ## run the tests (no network, no GPU needed)
 soak: $(VENV)/.installed-dev  ## hand thousands of damaged files to whatever reads them (ARGS="--num 3000 --seed 0")
 	PYTHONPATH=tests $(BIN)/python -m soak $(ARGS)
 
+soak-kills: $(VENV)/.installed-dev  ## kill sweeps at random moments and compare what they leave (ARGS="--kills 50")
+	PYTHONPATH=tests $(BIN)/python -m soak.kills $(ARGS)
+
 lint: $(VENV)/.installed-dev  ## ruff, mypy, and the import laws of the rooms
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -49,4 +52,4 @@ clean:  ## remove caches (never outputs/ or .venv)
 	rm -rf build dist .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
 	find . -name __pycache__ -not -path './$(VENV)/*' -exec rm -rf {} +
 
-.PHONY: help install train reproduce test soak lint bench tensorboard clean
+.PHONY: help install train reproduce test soak soak-kills lint bench tensorboard clean

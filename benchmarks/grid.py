@@ -19,6 +19,7 @@ import torch
 from mlp_study.engines.attempt import Attempt
 from mlp_study.engines.datamodule import ImageDataModule
 from mlp_study.engines.lit import LitMLP
+from mlp_study.engines.snapshot import Saver
 from mlp_study.engines.stack.trainer import StackTrainer
 from mlp_study.runs.listener import Listener
 from mlp_study.runs.run import Run
@@ -47,7 +48,7 @@ def stacked(num: int, threads: int, only: str | None = None, limit: int | None =
     for attempt in attempts:
         attempt.run.folder.mkdir()
         attempt.begin(data)
-    trainer = StackTrainer(attempts, data, Listener())
+    trainer = StackTrainer(attempts, data, Listener(), Saver(runs, "stack"))
 
     def epoch() -> float:
         torch.set_num_threads(threads)

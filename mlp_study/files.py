@@ -125,16 +125,28 @@ def claimed(folder: Path) -> Iterator[None]:
             raise NotWritten(folder, error) from None
         raise UserError(f"{folder}: cannot be written ({error.strerror})") from None
     try:
-        with suppress(OSError):
-            for leftover in folder.iterdir():
-                if _TEMPORARY.fullmatch(leftover.name):
-                    leftover.unlink(missing_ok=True)
+        sweep_up(folder)
         _see_room(folder)
         yield
     finally:
         with suppress(OSError):
             path.unlink()
         os.close(lock)
+
+
+def sweep_up(folder: Path) -> None:
+    """Remove the unfinished files of a killed process in `folder`, which is claimed, or inside one that is."""
+    with suppress(OSError):
+        for leftover in folder.iterdir():
+            if _TEMPORARY.fullmatch(leftover.name):
+                leftover.unlink(missing_ok=True)
+
+
+def remove_dead_lock(folder: Path) -> None:
+    """Remove what a killed process has left of its claim on `folder`, if anything."""
+    if (folder / LOCK).exists():
+        with suppress(UserError), claimed(folder):
+            pass
 
 
 def _see_room(folder: Path) -> None:

@@ -132,9 +132,9 @@ def test_a_members_checkpoint_holds_its_own_weights_and_not_the_stacks(trained):
 def test_a_checkpoint_is_written_in_one_step(tmp_path):
     module = LitMLP({"in_size": 30, "hidden": [20], "out_size": 2}, {"name": "sgd", "lr": 0.1})
     path = tmp_path / "checkpoints" / "last.ckpt"
-    checkpoint.save(path, checkpoint.content(module, {}, None, 1, 1, {}))
+    checkpoint.save(path, checkpoint.content(module, {"state": {}, "param_groups": []}, None, 1, 1, {}))
     before = path.read_bytes()
     with largest_file(len(before) // 2), pytest.raises(NotWritten, match=r"last\.ckpt: File too large"):
-        checkpoint.save(path, checkpoint.content(module, {}, None, 1, 1, {}))
+        checkpoint.save(path, checkpoint.content(module, {"state": {}, "param_groups": []}, None, 1, 1, {}))
     assert path.read_bytes() == before
     assert [file.name for file in path.parent.iterdir()] == ["last.ckpt"]

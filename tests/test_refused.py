@@ -86,7 +86,7 @@ def test_a_checkpoint_whose_layers_are_called_like_files_elsewhere_is_damaged(tm
     module = LitMLP(
         {"in_size": 3, "hidden": [2], "out_size": 2, "names": ["first", "last"]}, {"name": "sgd", "lr": 0.1}
     )
-    content = checkpoint.content(module, {}, None, 1, 1, {})
+    content = checkpoint.content(module, {"state": {}, "param_groups": []}, None, 1, 1, {})
     checkpoint.save(tmp_path / "last.ckpt", content)
     assert checkpoint.load(tmp_path / "last.ckpt", copy.deepcopy(module)).mlp.names == ["first", "last"]
     content["hyper_parameters"] = copy.deepcopy(content["hyper_parameters"])

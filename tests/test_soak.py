@@ -1,5 +1,6 @@
-"""A few damaged files of every kind, from among the thousands of `make soak`."""
+"""A few damaged files of every kind, from among the thousands of `make soak`, and a few kills."""
 
+from soak.kills import kill
 from soak.soak import soak
 
 
@@ -11,3 +12,10 @@ def test_a_few_damaged_files_of_every_kind_end_in_one_line():
     assert len(outcomes) > 20
     assert sum(count["refused"] for count in outcomes.values()) > 20
     assert sum(count["read"] for count in outcomes.values()) > 10
+
+
+def test_a_few_kills_at_random_moments_leave_the_same_bytes():
+    kills, compared, wrong = kill("stack", num_kills=2, seed=1, num_epochs=3)
+    assert kills >= 2
+    assert compared >= 24 * 5
+    assert wrong == []

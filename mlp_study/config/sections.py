@@ -136,9 +136,10 @@ class Trainer(Section):
     limit_val_batches: int | None = setting(_limit)
     limit_test_batches: int | None = setting(_limit)
     progress_bar: bool = setting(boolean)
+    snapshot_seconds: float | None = setting(optional(number(least=0)))
 
     # What changes the speed or the screen and no number of a run's record.
-    WATCHES_ONLY: ClassVar = ("accelerator", "steps_per_execution", "progress_bar")
+    WATCHES_ONLY: ClassVar = ("accelerator", "steps_per_execution", "progress_bar", "snapshot_seconds")
 
 
 @dataclass(frozen=True)

@@ -30,10 +30,14 @@ class Attempt:
     Attributes:
         status: how the run has ended; "" while it goes on.
         result: what result.json holds, once all is over.
-        module: the network, after `begin`.
+        module: the network, after `begin` or `resume`.
+        restored: the content of the checkpoint that it goes on from; None where it begins.
+        is_shown: whether it is told of.
     """
 
     module: LitMLP
+    restored: dict[str, Any] | None = None
+    is_shown = True
 
     def __init__(self, run: Run, listener: Listener) -> None:
         self.run, self.listener = run, listener
@@ -53,6 +57,32 @@ class Attempt:
             self._say(
                 f"training on {len(data.train[0]):,} images, validating on {num_val:,}, on {self.writer.record.device}"
             )
+
+    def resume(self, data: ImageDataModule, state: Mapping[str, Any]) -> None:
+        """Go on from `state`; instead of `begin`.
+
+        Raises:
+            Exception: `state` is not what it should be.
+        """
+        self.module = LitMLP.of(self.run.config, data.train[0].shape[1], len(data.classes))
+        self.restored = state["network"]
+        self.judge.set_state(state["judge"])
+        self.train_seconds, self.num_images = state["train_seconds"], state["num_images"]
+        num_epochs = len(state["writer"]["history"])
+        with self._alone():
+            self.writer.resume(self.module.mlp, data, state["writer"])
+            self._say(f"going on after epoch {num_epochs}/{self.judge.max_epochs}")
+            self.listener.advanced(num_epochs, 0)
+
+    def state(self, network: dict[str, Any]) -> dict[str, Any]:
+        """What `resume` needs, plain; `network` is the content of a checkpoint as it would be saved now."""
+        return {
+            "network": network,
+            "judge": self.judge.state(),
+            "train_seconds": self.train_seconds,
+            "num_images": self.num_images,
+            "writer": self.writer.state(),
+        }
 
     def epoch(
         self,
@@ -131,6 +161,49 @@ class Attempt:
             yield
         except Exception as error:
             self.fail(error)
+
+
+class Ghost(Attempt):
+    """A run that has ended already, and trains once more beside the others of its stack: it writes and tells nothing.
+
+    Its stack goes on from a snapshot in which it still was, see `mlp_study.engines.snapshot`.
+    """
+
+    is_shown = False
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(run, Listener())
+        self.result = run.result()
+
+    def begin(self, data: ImageDataModule) -> None:
+        """Initialize the network."""
+        self.module = LitMLP.of(self.run.config, data.train[0].shape[1], len(data.classes))
+
+    def resume(self, data: ImageDataModule, state: Mapping[str, Any]) -> None:
+        """Go on from `state`."""
+        self.begin(data)
+        self.restored = state["network"]
+        self.judge.set_state(state["judge"])
+        self.writer.record.history = [dict(row) for row in state["writer"]["history"]]
+
+    def epoch(
+        self,
+        row: Mapping[str, float],
+        histograms: Mapping[str, Histogram | None],
+        first_loss: float,
+        network: Callable[[], dict[str, Any]],
+    ) -> None:
+        """Judge an epoch."""
+        history = self.writer.record.history
+        history.append({"epoch": len(history) + 1, **row})
+        self.status, self.reason, _ = self.judge.epoch(row, len(history), first_loss)
+
+    def finish(self, test: TestOutcome | None, data: ImageDataModule, seconds: float | None = None) -> None:
+        """It is finished."""
+
+    def fail(self, error: Exception, is_held: bool = True) -> None:
+        """It leaves, and its result stays."""
+        self.status = FAILED
 
 
 def epoch_line(row: Mapping[str, float], epoch: int, max_epochs: int) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import io
 import os
+import sys
 import warnings
 import zipfile
 from functools import cache
@@ -47,26 +48,37 @@ def content(
         "epoch": num_epochs - 1,
         "global_step": module.num_steps,
         "pytorch-lightning_version": L.__version__,
-        "state_dict": _own(module.state_dict()),
+        "state_dict": module.state_dict(),
         "loops": _loops(num_epochs, num_blocks, module.num_steps),
         "callbacks": {},
-        "optimizer_states": [_own(optimizer)],
+        "optimizer_states": [{**optimizer, "param_groups": list(map(_ordered, optimizer["param_groups"]))}],
         "lr_schedulers": [] if scheduler is None else [scheduler],
         "hparams_name": "kwargs",
         "hyper_parameters": dict(module.hparams),
         "ImageDataModule": order,
     }
     module.on_save_checkpoint(result)
-    return result
+    return _own(result)
+
+
+def _ordered(group: dict[str, Any]) -> dict[str, Any]:
+    """With what a schedule adds at the end, where it stands in an optimizer that was never read back."""
+    return dict(sorted(group.items(), key=lambda item: item[0] == "initial_lr"))
 
 
 def _own(value: Any) -> Any:
-    """Tensors as copies on the CPU: torch saves a view of a stack's weights with the weights of the whole stack."""
+    """A copy on the CPU that shares nothing but equal texts, so that equal contents become equal bytes.
+
+    torch would save a view of a stack's weights with the weights of the whole stack, and pickle tells objects that are
+    one from those that are equal.
+    """
     if isinstance(value, Tensor):
         return value.detach().cpu().clone()
     if isinstance(value, dict):
-        return {key: _own(item) for key, item in value.items()}
-    return value
+        return {_own(key): _own(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_own, value))
+    return sys.intern(value) if type(value) is str else value
 
 
 def _loops(num_epochs: int, num_blocks: int, num_steps: int) -> dict[str, Any]:
@@ -122,7 +134,9 @@ def load(path: Path, fresh: LitMLP) -> LitMLP:
     """
     if not os.path.lexists(path):
         raise UserError(f"{path}: no such checkpoint; train the run with callbacks=checkpoint to get one")
-    found = _read(path)
+    # torch's own words advise to load it all the same, with code and all.
+    said = "not a checkpoint: damaged, of another kind, or with code in it; none of it was executed"
+    found = read_plain(path, said)
     if not isinstance(found, dict) or not {"state_dict", "hyper_parameters"} <= found.keys():
         raise UserError(f"{path}: not a checkpoint of mlp_study: it lacks state_dict and hyper_parameters")
     said = f"{path}: of another run, or damaged"
@@ -139,11 +153,13 @@ def load(path: Path, fresh: LitMLP) -> LitMLP:
     return fresh
 
 
-def _read(path: Path) -> Any:
-    """What torch.save has written to `path`."""
+def read_plain(path: Path, said: str) -> Any:
+    """What torch.save has written to `path`, if it is plain containers of numbers, texts and tensors.
+
+    Raises:
+        UserError: it is not; the line says so with `said`.
+    """
     size = check_regular(path)
-    # torch's own words advise to load it all the same, with code and all.
-    said = "not a checkpoint: damaged, of another kind, or with code in it; none of it was executed"
     try:
         with warnings.catch_warnings(action="ignore"):
             with zipfile.ZipFile(path) as archive:

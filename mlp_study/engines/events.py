@@ -7,6 +7,7 @@ a file is complete the moment the run is.
 from __future__ import annotations
 
 import io
+import os
 import socket
 import time
 from collections.abc import Mapping, Sequence
@@ -39,6 +40,28 @@ class EventFile:
         self._path = folder / f"events.out.tfevents.{time.time():.6f}.{socket.gethostname()}"
         self._writer = RecordWriter(self._path.open("xb"))
         self._write(Event(wall_time=time.time(), file_version="brain.Event:2"))
+
+    @classmethod
+    def resumed(cls, path: Path, size: int) -> EventFile:
+        """The file `path`, to be gone on with after its first `size` bytes.
+
+        Raises:
+            OSError: it is not there, or shorter.
+        """
+        file = path.open("r+b")
+        if file.seek(0, os.SEEK_END) < size:
+            file.close()
+            raise OSError(f"{path}: shorter than it was")
+        file.truncate(size)
+        file.seek(size)
+        events = cls.__new__(cls)
+        events._path, events._writer = path, RecordWriter(file)
+        return events
+
+    def state(self) -> tuple[str, int]:
+        """Its name, and how long it is now."""
+        self.flush()
+        return self._path.name, self._path.stat().st_size
 
     def _write(self, event: Event) -> None:
         try:

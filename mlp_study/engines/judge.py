@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mlp_study.config import Config
 from mlp_study.config.sections import Checkpoint
@@ -52,6 +52,21 @@ class Judge:
         self._waited = 0
         is_wanted = checkpoint is not None and checkpoint.save_best
         self._best = Best(best_by(checkpoint, config.data.has_validation)) if is_wanted else None
+
+    def state(self) -> dict[str, Any]:
+        """What it remembers, plain."""
+        return {
+            "watched": None if self._watched is None else self._watched.value,
+            "waited": self._waited,
+            "best": None if self._best is None else self._best.value,
+        }
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """The inverse of `state`."""
+        self._waited = state["waited"]
+        for judge, value in ((self._watched, state["watched"]), (self._best, state["best"])):
+            if judge is not None:
+                judge.value = value
 
     def epoch(self, row: Mapping[str, float], number: int, first_loss: float) -> Verdict:
         """Judge epoch `number`, from 1; `first_loss` is that of the run's first mini-batch."""

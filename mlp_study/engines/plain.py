@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import lightning as L
@@ -16,25 +18,27 @@ from mlp_study.engines.datamodule import ImageDataModule
 from mlp_study.engines.device import flops_per_step, use_threads
 from mlp_study.engines.lit import LitMLP
 from mlp_study.engines.quiet import quiet_lightning
+from mlp_study.engines.snapshot import Saver
 from mlp_study.engines.writer import TestOutcome
 from mlp_study.learning.layer_statistics import layer_histograms, layer_statistics
 from mlp_study.runs.listener import Listener
 from mlp_study.runs.result import DIVERGED
 
 
-def train(attempts: Sequence[Attempt], data: ImageDataModule, listener: Listener) -> None:
+def train(attempts: Sequence[Attempt], data: ImageDataModule, listener: Listener, saver: Saver) -> None:
     """Train each attempt until it has ended and finish it.
 
     Args:
-        attempts: begun.
+        attempts: begun, or resumed.
         data: their images, set up, on the device that trains.
         listener: told of every block of mini-batches.
+        saver: of snapshots.
     """
     for attempt in attempts:
-        _train(attempt, data, listener)
+        _train(attempt, data, listener, saver)
 
 
-def _train(attempt: Attempt, data: ImageDataModule, listener: Listener) -> None:
+def _train(attempt: Attempt, data: ImageDataModule, listener: Listener, saver: Saver) -> None:
     settings, module = attempt.run.config.trainer, attempt.module
     use_threads(flops_per_step(module.mlp, data.data.batch_size))
     with quiet_lightning():
@@ -44,7 +48,7 @@ def _train(attempt: Attempt, data: ImageDataModule, listener: Listener) -> None:
             precision=settings.precision,  # type: ignore[arg-type]
             max_epochs=settings.max_epochs,
             deterministic=settings.deterministic,
-            callbacks=[Recorder(attempt, data, listener)],
+            callbacks=[Recorder(attempt, data, listener, saver)],
             logger=False,
             enable_checkpointing=False,
             enable_progress_bar=False,
@@ -52,7 +56,8 @@ def _train(attempt: Attempt, data: ImageDataModule, listener: Listener) -> None:
             num_sanity_val_steps=0,
         )
         try:
-            trainer.fit(module, datamodule=data)
+            with _checkpoint_file(attempt.restored) as path:
+                trainer.fit(module, datamodule=data, ckpt_path=path, weights_only=True)
         except SystemExit:  # Lightning's own end of a Ctrl-C, with an exit code that says nothing of it
             raise KeyboardInterrupt from None
         if attempt.result is not None:  # it failed on the way
@@ -65,11 +70,23 @@ def _train(attempt: Attempt, data: ImageDataModule, listener: Listener) -> None:
     attempt.finish(test, data)
 
 
+@contextmanager
+def _checkpoint_file(content: dict[str, Any] | None) -> Iterator[str | None]:
+    """A checkpoint as the file that Lightning wants it to be, as long as it does."""
+    if content is None:
+        yield None
+        return
+    with tempfile.NamedTemporaryFile(suffix=".ckpt") as file:
+        torch.save(content, file)
+        file.flush()
+        yield file.name
+
+
 class Recorder(Callback):
     """Hands every epoch to the attempt and ends training with it."""
 
-    def __init__(self, attempt: Attempt, data: ImageDataModule, listener: Listener) -> None:
-        self.attempt, self.data, self.listener = attempt, data, listener
+    def __init__(self, attempt: Attempt, data: ImageDataModule, listener: Listener, saver: Saver) -> None:
+        self.attempt, self.data, self.listener, self.saver = attempt, data, listener, saver
         self._started = 0.0
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -107,6 +124,9 @@ class Recorder(Callback):
         )
         if self.attempt.status:
             trainer.should_stop = True
+        else:
+            run = self.attempt.run
+            self.saver.offer([run], lambda: [self.attempt.state(self._network(trainer, pl_module))], {})
 
     def _network(self, trainer: L.Trainer, module: LitMLP) -> dict[str, Any]:
         """The content of a checkpoint."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -36,16 +37,40 @@ class RunWriter:
 
     def begin(self, mlp: MLP, data: ImageDataModule) -> None:
         """Write what is known before training."""
-        folder, logger = self.run.folder, self.run.config.logger
         self.record.begin(summary(mlp), sum(num_parameters(mlp)), str(data.device))
-        data.scaler.save(folder / "scaler.npz")
+        self._describe_data(data)
+        if self.run.config.logger.tensorboard:
+            self._begin_events(mlp)
+
+    def resume(self, mlp: MLP, data: ImageDataModule, state: Mapping[str, Any]) -> None:
+        """Go on from `state`, which an earlier writer of this run has given."""
+        self.record.resume(state["history"], state["started"], sum(num_parameters(mlp)), str(data.device))
+        self._describe_data(data)
+        if self.run.config.logger.tensorboard:
+            name, size = state["events"]
+            try:
+                self.events = EventFile.resumed(self.run.folder / Path(name).name, size)
+            except OSError:
+                self._begin_events(mlp)
+
+    def state(self) -> dict[str, Any]:
+        """What `resume` needs, plain."""
+        return {
+            "history": self.record.history,
+            "started": self.record.started,
+            "events": ("", 0) if self.events is None else self.events.state(),
+        }
+
+    def _describe_data(self, data: ImageDataModule) -> None:
+        data.scaler.save(self.run.folder / "scaler.npz")
         if not np.array_equal(data.classes, np.arange(10)):
-            write_json(folder / "classes.json", data.classes.tolist())
-        if logger.tensorboard:
-            self.events = EventFile(folder)
-            self.events.hparams(self.run.config, self.run.overrides)
-            if logger.graph:
-                self.events.graph(mlp)
+            write_json(self.run.folder / "classes.json", data.classes.tolist())
+
+    def _begin_events(self, mlp: MLP) -> None:
+        self.events = EventFile(self.run.folder)
+        self.events.hparams(self.run.config, self.run.overrides)
+        if self.run.config.logger.graph:
+            self.events.graph(mlp)
 
     @property
     def wants_histograms(self) -> bool:

@@ -14,13 +14,15 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from mlp_study.engines import plain
-from mlp_study.engines.attempt import Attempt
+from mlp_study.engines.attempt import Attempt, Ghost
 from mlp_study.engines.datamodule import ImageDataModule
 from mlp_study.engines.device import free_memory, pick_device, prepare_processor
+from mlp_study.engines.snapshot import Saver, Snapshot
 from mlp_study.engines.stack import trainer as stack
 from mlp_study.engines.stack.grouping import describe, plan
 from mlp_study.errors import UserError
-from mlp_study.files import claimed
+from mlp_study.execution.begun import Task, find_begun
+from mlp_study.files import claimed, remove_dead_lock
 from mlp_study.runs.listener import Listener
 from mlp_study.runs.result import Result
 from mlp_study.runs.run import Run
@@ -54,15 +56,21 @@ def carry_out(
         raise UserError(f"engine={engine!r}: expected one of {', '.join(ENGINES)}")
     listener = listener or Listener()
     results = {run.folder: result for run in runs if (result := _completed(run)) is not None}
+    for folder in results:
+        remove_dead_lock(folder)
     todo = [run for run in runs if run.folder not in results]
     for run in todo:
         if damage := run.damage():
             listener.remarked(f"{damage}; the run is trained anew")
-    tasks, lines = _tasks(todo, engine, max_members)
+    begun = find_begun(runs, todo, engine, listener)
+    resumed = {run.folder for task in begun for run in task.runs}
+    fresh, lines = _tasks([run for run in todo if run.folder not in resumed], engine, max_members)
+    if begun:
+        lines = [f"going on with {sum(run in todo for task in begun for run in task.runs)} runs", *lines]
     num_epochs = sum(run.config.trainer.max_epochs for run in todo)
     listener.planned(len(runs), len(runs) - len(todo), num_epochs, lines)
     prepare_processor()
-    for i, task in enumerate(tasks):
+    for i, task in enumerate([*begun, *fresh]):
         results |= _claim_and_train(task, engine, listener, number + i, is_alone=len(runs) == 1)
     return [results[run.folder] for run in runs]
 
@@ -71,61 +79,78 @@ def _completed(run: Run) -> Result | None:
     return run.result() if run.is_complete() else None
 
 
-def _tasks(runs: Sequence[Run], engine: str, max_members: int | None) -> tuple[list[list[Run]], list[str]]:
+def _tasks(runs: Sequence[Run], engine: str, max_members: int | None) -> tuple[list[Task], list[str]]:
     """What is trained together, and the lines that say so."""
     if engine == "lightning" or not runs:
-        return [[run] for run in runs], []
+        return [Task([run]) for run in runs], []
     memory = 0.5 * free_memory(pick_device(runs[0].config.trainer))
     stacks = plan([run.config for run in runs], max_members, memory)
-    return [[runs[i] for i in stack.members] for stack in stacks], describe(stacks, len(runs))
+    return [Task([runs[i] for i in stack.members]) for stack in stacks], describe(stacks, len(runs))
 
 
-def _claim_and_train(
-    runs: Sequence[Run], engine: str, listener: Listener, number: int, is_alone: bool
-) -> dict[Path, Result]:
+def _claim_and_train(task: Task, engine: str, listener: Listener, number: int, is_alone: bool) -> dict[Path, Result]:
     """A task, from claiming its directories to letting go of them."""
-    refused, held, finished = [], [], {}
+    refused: list[Attempt] = []
+    attempts: list[Attempt] = []
     with ExitStack() as claims:
-        for run in runs:
+        for run in task.runs:
             try:
                 claims.enter_context(claimed(run.folder))
-                if (result := _completed(run)) is None:
-                    held.append(run)
-                else:  # another process has trained it since
-                    finished[run.folder] = result
+                # Another process may have trained it since.
+                attempts.append(Attempt(run, listener) if _completed(run) is None else Ghost(run))
             except UserError as error:
                 if is_alone:
                     raise
                 refused.append(Attempt(run, listener))
                 refused[-1].fail(error, is_held=False)
-        return finished | _results(refused) | (_train(held, engine, listener, number) if held else {})
+        snapshot = None if refused else task.snapshot
+        if snapshot is None:  # those that have ended are needed beside others only where these go on
+            ended, attempts = attempts, [attempt for attempt in attempts if attempt.result is None]
+        else:
+            ended = attempts
+        results = _results(refused) | _results(ended)
+        return results | (_train(attempts, engine, listener, number, snapshot) if attempts else {})
 
 
-def _train(runs: Sequence[Run], engine: str, listener: Listener, number: int) -> dict[Path, Result]:
+def _train(
+    attempts: Sequence[Attempt], engine: str, listener: Listener, number: int, snapshot: Snapshot | None = None
+) -> dict[Path, Result]:
     """Train runs whose directories are held; where the engine itself fails, again in halves, down to single runs."""
-    attempts = [Attempt(run, listener) for run in runs]
-    again: list[Run] = []
+    again: list[list[Attempt]] = []
+    saver = Saver([attempt.run for attempt in attempts], engine, snapshot)
     try:
         if (data := _data(attempts, number)) is not None:
-            for attempt in attempts:
-                attempt.begin(data)
+            for i, attempt in enumerate(attempts):
+                if snapshot is None or snapshot.states is None:
+                    attempt.begin(data)
+                else:
+                    attempt.resume(data, snapshot.states[i])
+            saver.plan()
             if begun := [attempt for attempt in attempts if not attempt.status]:
-                ENGINES[engine](begun, data, listener)
+                ENGINES[engine](begun, data, listener, saver)
+        saver.remove()
     except Exception as error:
         left = [attempt for attempt in attempts if attempt.result is None]
         if not left:
             raise
-        if len(left) == 1:
-            left[0].fail(error)
-        for attempt in left if len(left) > 1 else []:
+        for attempt in left:
             attempt.abandon()
-            again.append(attempt.run)
+        if snapshot is not None:
+            listener.remarked(f"{snapshot.path}: cannot be gone on with ({error}); its runs are trained anew")
+            snapshot.set_aside()
+            again = [left]
+        elif len(left) > 1:
+            again = [left[: len(left) // 2], left[len(left) // 2 :]]
+        else:
+            left[0].fail(error)
+        if snapshot is None:
+            saver.remove()
     finally:
         for attempt in attempts:
             attempt.close()
     results = _results(attempts)
-    for half in (again[: len(again) // 2], again[len(again) // 2 :]):
-        results |= _train(half, engine, listener, number) if half else {}
+    for half in again:
+        results |= _train([Attempt(attempt.run, listener) for attempt in half], engine, listener, number)
     return results
 
 

@@ -27,9 +27,9 @@ from importlib.metadata import version
 import yaml
 
 from mlp_study.errors import NotWritten
-from mlp_study.files import append_text, digest, remove_links, write_json, write_text
+from mlp_study.files import append_text, digest, remove_links, sweep_up, write_json, write_text
 from mlp_study.runs.result import HISTORY, RESULT, Result, result_of
-from mlp_study.runs.run import CONFIG, Run
+from mlp_study.runs.run import CONFIG, SNAPSHOT, Run
 from mlp_study.version import __version__
 
 DIGESTED = (HISTORY, "scaler.npz", "classes.json", "checkpoints/best.ckpt", "checkpoints/last.ckpt")
@@ -51,7 +51,8 @@ class RunRecord:
         try:
             remove_links([checkpoints])
             shutil.rmtree(checkpoints, ignore_errors=True)
-            for leftover in [*folder.glob("events.out.tfevents.*"), *(folder / name for name in (RESULT, *DIGESTED))]:
+            named = [folder / name for name in (RESULT, SNAPSHOT, *DIGESTED)]
+            for leftover in [*folder.glob("events.out.tfevents.*"), *named]:
                 leftover.unlink(missing_ok=True)
         except OSError as error:
             raise NotWritten(error.filename, error) from error
@@ -59,6 +60,15 @@ class RunRecord:
         text = yaml.dump(self.run.config.as_dict(), Dumper=yaml.CSafeDumper, sort_keys=False)
         write_text(folder / CONFIG, text)
         write_text(folder / "summary.txt", summary + "\n")
+
+    def resume(self, history: Sequence[Mapping[str, float]], started: float, num_parameters: int, device: str) -> None:
+        """Go on after the epochs of `history`; what an interrupted run has written of later ones is forgotten."""
+        (self.run.folder / RESULT).unlink(missing_ok=True)
+        sweep_up(self.run.folder / "checkpoints")
+        self.started, self.num_parameters, self.device = started, num_parameters, device
+        self.history = [dict(row) for row in history]
+        if self.history:
+            self._write_history()
 
     def log(self, text: str) -> None:
         """Add to train.log, in the form of Hydra's own lines."""
@@ -69,15 +79,18 @@ class RunRecord:
     def epoch(self, row: Mapping[str, float]) -> None:
         """Add a row to history.csv. No times in there: the same run writes the same bytes."""
         self.history.append({"epoch": len(self.history) + 1, **row})
+        try:
+            self._write_history()
+        except BaseException:
+            self.history.pop()  # what is not written has not happened
+            raise
+
+    def _write_history(self) -> None:
         text = io.StringIO()
         writer = csv.DictWriter(text, fieldnames=list(self.history[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.history)
-        try:
-            write_text(self.run.folder / HISTORY, text.getvalue())
-        except BaseException:
-            self.history.pop()  # what is not written has not happened
-            raise
+        write_text(self.run.folder / HISTORY, text.getvalue())
 
     def finish(
         self,

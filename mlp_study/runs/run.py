@@ -13,6 +13,7 @@ from mlp_study.errors import UserError
 from mlp_study.runs.result import FAILED, Damaged, Result, read_bytes, read_result
 
 CONFIG = "config.yaml"
+SNAPSHOT = "snapshot.pt"  # while it or its stack trains, see `mlp_study.engines.snapshot`
 
 
 @dataclass(frozen=True)

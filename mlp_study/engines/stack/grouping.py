@@ -19,7 +19,7 @@ OWN_TOP = ("seed", "resume")
 OWN_SECTIONS = ("init", "bias_init", "optim", "schedule", "logger", "callbacks")
 OWN_KEYS = {
     "model": ("dropout", "input_dropout", "l2"),
-    "trainer": ("gradient_clip_val", "gradient_clip_algorithm", "progress_bar"),
+    "trainer": ("gradient_clip_val", "gradient_clip_algorithm", "progress_bar", "snapshot_seconds"),
 }
 # More members than this gain nothing: a step is then bound by the memory that weights and gradients pass through.
 MOST_MEMBERS = 64

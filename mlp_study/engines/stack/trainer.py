@@ -15,6 +15,7 @@ from mlp_study.engines import checkpoint
 from mlp_study.engines.attempt import Attempt
 from mlp_study.engines.datamodule import Batches, ImageDataModule
 from mlp_study.engines.device import flops_per_step, use_threads
+from mlp_study.engines.snapshot import Saver
 from mlp_study.engines.stack.grouping import EVAL_ROWS
 from mlp_study.engines.stack.network import StackedMLP
 from mlp_study.engines.stack.updates import Updates
@@ -27,20 +28,22 @@ from mlp_study.runs.result import DIVERGED, FAILED
 from mlp_study.seeds import streams
 
 
-def train(attempts: Sequence[Attempt], data: ImageDataModule, listener: Listener) -> None:
+def train(attempts: Sequence[Attempt], data: ImageDataModule, listener: Listener, saver: Saver) -> None:
     """Train the attempts together until each has ended, and finish it.
 
     Args:
-        attempts: begun; those of one seed side by side, see `mlp_study.engines.stack.grouping`.
+        attempts: begun, or resumed; those of one seed side by side, see `mlp_study.engines.stack.grouping`.
         data: their images, set up, on the device that trains.
         listener: told of every block of mini-batches.
+        saver: of snapshots.
     """
     first = attempts[0]
     # What the Lightning Trainer does for a run alone; cuBLAS asks for the variable.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(first.run.config.trainer.deterministic)
-    use_threads(len(attempts) * flops_per_step(first.module.mlp, data.data.batch_size))
-    StackTrainer(attempts, data, listener).fit()
+    trainer = StackTrainer(attempts, data, listener, saver)
+    use_threads(trainer.num_at_start * flops_per_step(first.module.mlp, data.data.batch_size))
+    trainer.fit()
 
 
 class StackTrainer:
@@ -50,21 +53,43 @@ class StackTrainer:
         members: begun attempts, those of one seed side by side.
         data: the images, set up.
         listener: told of the images that every member has seen.
+        saver: of snapshots; has what is common to members that were resumed.
     """
 
-    def __init__(self, members: Sequence[Attempt], data: ImageDataModule, listener: Listener) -> None:
-        self.members, self.data, self.listener = list(members), data, listener
+    def __init__(self, members: Sequence[Attempt], data: ImageDataModule, listener: Listener, saver: Saver) -> None:
+        self.members, self.data, self.listener, self.saver = list(members), data, listener, saver
         configs = [member.run.config for member in members]
         self.loss, self.output_activation = configs[0].loss, configs[0].model.output_activation
         self.max_epochs, self.batch_size = configs[0].trainer.max_epochs, configs[0].data.batch_size
+        restored = [member.restored for member in members if member.restored is not None]
+        for member in members:
+            if member.restored is not None:
+                member.module.load_state_dict(member.restored["state_dict"])
+                member.module.on_load_checkpoint(member.restored)
         plain = [member.module.mlp.to(data.device, data.dtype) for member in members]
         self.network = StackedMLP(plain, _runs_of_equal([config.seed for config in configs]))
         self.updates = Updates(self.network, configs, data.num_batches)
         seeds = dict.fromkeys(config.seed for config in configs)
-        steps = max(1, data.steps_per_execution // len(seeds))  # several orders of batches fill the memory of one
+        # What it began with decides in which order sums are made up, also of those that go on without some.
+        common = saver.restored.common if restored and saver.restored is not None else {}
+        self.num_at_start = common.get("num_members", len(members))
+        self.num_seeds = common.get("num_seeds", len(seeds))
+        steps = max(1, data.steps_per_execution // self.num_seeds)  # several orders of batches fill the memory of one
         self.batches = {seed: self._batches(seed, steps) for seed in seeds}
         self.first_losses: Tensor | None = None
         self.num_images = data.train_batches(0).num_images  # in an epoch
+        self.num_epochs = 0  # that are over
+        if restored:
+            self._restore(restored)
+
+    def _restore(self, restored: Sequence[dict[str, Any]]) -> None:
+        """Go on from checkpoints, one for each member; the weights are in place."""
+        self.num_epochs = restored[0]["epoch"] + 1
+        self.updates.restore(self.network, restored)
+        for member, content in zip(self.members, restored, strict=True):
+            self.batches[member.run.config.seed].generator.set_state(content["ImageDataModule"]["order"])
+        losses = [content["LitMLP"]["first_loss"] for content in restored]
+        self.first_losses = torch.tensor(losses, dtype=torch.float64, device=self.data.device)
 
     def _batches(self, seed: int, steps_per_execution: int) -> Batches:
         batches = self.data.train_batches(streams(seed).order)
@@ -73,7 +98,7 @@ class StackTrainer:
 
     def fit(self) -> None:
         """Train until every member has ended; each is recorded at its own epoch and leaves the computation."""
-        for epoch in range(self.max_epochs):
+        for epoch in range(self.num_epochs, self.max_epochs):
             started = time.perf_counter()
             losses, hits, last = self.train_epoch()
             rows = self._rows(losses, hits)
@@ -85,11 +110,17 @@ class StackTrainer:
             self._let_go()
             if not self.members:
                 return
+            self.saver.offer(
+                [member.run for member in self.members],
+                partial(self._states, epoch),
+                {"num_members": self.num_at_start, "num_seeds": self.num_seeds},
+            )
 
     @torch.no_grad()
     def train_epoch(self) -> tuple[Tensor, Tensor, list[Tensor]]:
         """One pass over the images: sums of losses and of hits, (M,), and the last batch of each group."""
         device, num = self.data.device, len(self.members)
+        num_shown = sum(member.is_shown for member in self.members)
         losses = torch.zeros(num, dtype=torch.float64, device=device)
         hits = torch.zeros(num, dtype=torch.int64, device=device)
         sizes = [g.stop - g.start for g in self.network.groups]
@@ -118,7 +149,7 @@ class StackTrainer:
             losses += counts @ torch.stack(all_losses).double()
             hits += (torch.cat(all_logits, 2).mT.contiguous().argmax(2) == torch.cat(all_labels, 1)).sum(1)
             num_images = len(blocks[0][0])
-            self.listener.advanced(num * num_images / self.num_images, num * num_images)
+            self.listener.advanced(num_shown * num_images / self.num_images, num_shown * num_images)
         return losses, hits, xs
 
     def _rows(self, losses: Tensor, hits: Tensor) -> list[dict[str, float]]:
@@ -178,6 +209,13 @@ class StackTrainer:
         num_blocks = -(-self.data.num_batches // member.run.config.trainer.steps_per_execution)
         order = {"order": self.batches[member.run.config.seed].generator.get_state()}
         return checkpoint.content(member.module, *self.updates.state(m), epoch + 1, num_blocks, order)
+
+    @torch.no_grad()
+    def _states(self, epoch: int) -> list[dict[str, Any]]:
+        """What each member has come to, for a snapshot."""
+        assert self.first_losses is not None
+        losses = self.first_losses.tolist()
+        return [member.state(self._network(m, epoch, losses[m])) for m, member in enumerate(self.members)]
 
     def _let_go(self) -> None:
         """Finish the members that have ended, and go on with the others."""

@@ -65,6 +65,13 @@ class Updates:
                     optimizer_.state[parameter] = state
             self.steps.append(_fused(optimizer_) or optimizer_.step)
 
+    def restore(self, network: StackedMLP, contents: Sequence[dict[str, Any]]) -> None:
+        """Go on from the optimizers of checkpoints, one for each member."""
+        self.num_steps = contents[0]["global_step"]
+        for optimizer_, content in zip(self.optimizers, contents, strict=True):
+            optimizer_.load_state_dict(content["optimizer_states"][0])
+        self._bind(network)
+
     def keep(self, network: StackedMLP, members: Sequence[int]) -> None:
         """Follow `network`, which has let all but `members` go."""
         for name in ("optimizers", "factors", "base_rates", "clip_norm", "clip_value", "l2"):
