@@ -109,11 +109,24 @@ def digest(path: Path) -> str:
 def claimed(folder: Path) -> Iterator[None]:
     """Hold `folder`, which is made if need be, for this process; the system lets go of it when the process ends.
 
-    What another process, killed while it wrote, has left of its unfinished files is removed.
+    What another process, killed while it wrote, has left of its unfinished files is removed, and so are directories
+    made here that nothing was written to.
 
     Raises:
         UserError: the directory cannot be made or written, or another process holds it.
     """
+    made = [path for path in (folder, *folder.parents) if not os.path.lexists(path)]
+    try:
+        with _held(folder):
+            yield
+    finally:
+        for path in made:
+            with suppress(OSError):  # it is not empty
+                path.rmdir()
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
     path = folder / LOCK
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ on, and what it prints goes nowhere.
 from __future__ import annotations
 
 import _thread
+import atexit
 import errno
 import io
 import os
@@ -48,6 +49,9 @@ def program(interrupted: str = "interrupted") -> Iterator[None]:
         raise SystemExit(INTERRUPTED_EXIT_CODE) from None
     finally:
         sys.unraisablehook = hook
+        if before:
+            atexit.unregister(_stay_ended)
+            atexit.register(_stay_ended)  # now, and so before what torch has registered
         for number, handler in before.items():
             signal.signal(number, handler)
 
@@ -80,6 +84,12 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
             return
         frame = frame.f_back
     raise KeyboardInterrupt
+
+
+def _stay_ended() -> None:
+    """Let no second Ctrl-C change the exit code: with torch, Python takes a second to take itself down."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _again_soon(number: int) -> None:

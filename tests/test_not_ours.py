@@ -5,8 +5,9 @@ import shutil
 
 import pytest
 from conftest import run_command
+from full_disk import largest_file
 
-from mlp_study.errors import UserError
+from mlp_study.errors import NotWritten, UserError
 from mlp_study.execution.carry_out import carry_out
 from mlp_study.files import append_text, claimed, replaced, write_text
 from mlp_study.sweeps.words import single_run, study_runs
@@ -108,6 +109,24 @@ def test_a_lock_that_was_removed_while_it_was_waited_for_is_not_held(tmp_path, m
         assert (tmp_path / ".lock").exists()
         with pytest.raises(UserError, match="another process"), claimed(tmp_path):
             pass
+
+
+def test_directories_made_for_nothing_are_removed_again(tmp_path):
+    (tmp_path / "there").mkdir()
+    with pytest.raises(NotWritten), largest_file(1000), claimed(tmp_path / "there" / "new" / "run"):
+        pass
+    with claimed(tmp_path / "there" / "empty"):
+        pass
+    with claimed(tmp_path / "there" / "used" / "run"):
+        (tmp_path / "there" / "used" / "file").touch()
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")) == [
+        "there",
+        "there/used",
+        "there/used/file",
+    ]
+    with claimed(tmp_path / "there"):
+        pass
+    assert (tmp_path / "there").is_dir()
 
 
 def test_a_single_run_into_a_directory_that_is_in_use_changes_nothing(tmp_path):
