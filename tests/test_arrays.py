@@ -180,3 +180,25 @@ def test_a_class_that_the_run_does_not_know(trained, tmp_path):
     done = run_command(str(trained / "run"), "--arrays", "new.npz", cwd=tmp_path, module="mlp_study.predict")
     assert (done.code, done.err.count("\n")) == (2, 1)
     assert "y has the class 0; the run knows barbera, barolo, grignolino" in done.err
+
+
+@pytest.mark.parametrize("way", [ms.train, ms.sweep])
+def test_arrays_from_python_are_not_left_behind_where_the_words_are_refused(tmp_path, way):
+    given = np.eye(20), np.arange(20) % 2
+    own = tmp_path / "own"
+    (own / "seed=0").mkdir(parents=True)
+    for folder in (own, own / "seed=0"):
+        (folder / "history.csv").write_text("years of work")
+    words = ["data.batch_size=4", "trainer.max_epochs=1"] + (["seed=0,1"] if way is ms.sweep else [])
+    with pytest.raises(UserError, match="not a run's directory"):
+        way(*words, data=given, folder=own, progress=False)
+    assert sorted(path.name for path in own.iterdir()) == ["history.csv", "seed=0"]
+    for more in ({}, {"engine": "jax"}):
+        with pytest.raises(UserError, match="jax" if more else "optim.lr='fast'"):
+            way(*words, "optim.lr=0.1" if more else "optim.lr=fast", data=given, folder=tmp_path / "a" / "b", **more)
+    assert [path.name for path in tmp_path.iterdir()] == ["own"]
+
+
+def test_rows_of_unlike_length_are_a_mistake_of_the_users(tmp_path):
+    with pytest.raises(UserError, match="data: not arrays: "):
+        ms.train(data=([[1, 2], [3]], [0, 1]), folder=tmp_path)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -50,18 +51,20 @@ def sweep(
     Raises:
         UserError: a word is wrong, or the folder is in use or holds other runs; nothing was trained.
     """
-    from mlp_study.execution.carry_out import carry_out
+    from mlp_study.execution.carry_out import carry_out, check_engine
     from mlp_study.execution.console import ConsoleListener
 
+    check_engine(engine)
     typed = _with_checkpoint(words_of(words, is_sweep=True))
     given = None if folder is None else Path(folder)
     checked = _checked_data(typed, data)
     if checked is not None:
         home = given if given is not None else study_runs(typed)[0].folder.parent
-        given, typed = home, [*typed, *_saved(checked, home)]
-    runs = study_runs(typed, given)
+        given = home
+    with _saved(checked, given) as saved:
+        runs = study_runs([*typed, *saved], given)
+        check_all(runs)
     home = runs[0].folder.parent
-    check_all(runs)
     with claimed(home), ConsoleListener(runs) if progress else _Silent() as listener:
         try:
             results = carry_out(runs, engine, listener)
@@ -86,18 +89,20 @@ def train(
         UserError: a word is wrong, or the folder is in use or holds another run; nothing was trained.
         RunsFailed: training was started, and failed.
     """
-    from mlp_study.execution.carry_out import carry_out
+    from mlp_study.execution.carry_out import carry_out, check_engine
     from mlp_study.execution.console import ConsoleListener
 
+    check_engine(engine)
     said = words_of(words, is_sweep=False)
     typed = _with_checkpoint(said)
     given = None if folder is None else Path(folder)
     checked = _checked_data(typed, data)
     if checked is not None:
         given = given if given is not None else single_run(typed).folder
-        typed = [*typed, *_saved(checked, given)]
-    run = replace(single_run(typed, given), name=name_of(said))
-    check_ready(run.config)
+    with _saved(checked, given) as saved:
+        run = replace(single_run([*typed, *saved], given), name=name_of(said))
+        check_ready(run.config)
+        run.is_complete()
     with ConsoleListener([run], is_verbose=True) if progress else _Silent() as listener:
         (result,) = carry_out([run], engine, listener)
     if result.status == FAILED:
@@ -142,20 +147,40 @@ def _checked_data(words: Sequence[str], data: Data | None) -> dict[str, np.ndarr
         if not isinstance(data, tuple) or len(data) not in (2, 4):
             raise UserError("data: expected (X, y) or (X, y, X_test, y_test)")
         data = dict(zip(names, data, strict=False))
-    found = {str(name): np.asarray(value) for name, value in data.items()}
+    try:
+        found = {str(name): np.asarray(value) for name, value in data.items()}
+    except ValueError as error:  # rows of unlike length
+        raise UserError(f"data: not arrays: {error}") from None
     arrays.check("data", found)
     return found
 
 
-def _saved(data: dict[str, np.ndarray], folder: Path) -> list[str]:
-    """Write the arrays into `folder`, under a name that follows from their content; returns words that read them."""
+@contextmanager
+def _saved(data: dict[str, np.ndarray] | None, folder: Path | None) -> Iterator[list[str]]:
+    """Write the arrays into `folder`, under a name that follows from their content; gives the words that read them.
+
+    Where what is done with the words is refused, nothing is left there.
+    """
+    if data is None or folder is None:
+        yield []
+        return
     digest = hashlib.sha256()
     for name in sorted(data):
         digest.update(f"{name} {data[name].dtype} {data[name].shape}".encode())
         digest.update(np.ascontiguousarray(data[name]).tobytes())
     path = folder / f"data-{digest.hexdigest()[:12]}.npz"
-    if not path.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        with replaced(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, **data)  # type: ignore[arg-type]
-    return ["data=arrays", f"data.file={quoted(str(path))}"]
+    is_new = not path.is_file()
+    made = [parent for parent in path.parents if not parent.exists()]
+    try:
+        if is_new:
+            folder.mkdir(parents=True, exist_ok=True)
+            with replaced(path) as temporary, temporary.open("wb") as file:
+                np.savez(file, **data)  # type: ignore[arg-type]
+        yield ["data=arrays", f"data.file={quoted(str(path))}"]
+    except UserError:
+        with suppress(OSError):
+            if is_new:
+                path.unlink(missing_ok=True)
+            for parent in made:
+                parent.rmdir()
+        raise

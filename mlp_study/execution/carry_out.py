@@ -52,8 +52,7 @@ def carry_out(
         UserError: before anything is trained: the engine is unknown, a directory holds the result of another
             configuration, or the directory of the only run is in use.
     """
-    if engine not in ENGINES:
-        raise UserError(f"engine={engine!r}: expected one of {', '.join(ENGINES)}")
+    check_engine(engine)
     listener = listener or Listener()
     results = {run.folder: result for run in runs if (result := _completed(run)) is not None}
     for folder in results:
@@ -73,6 +72,12 @@ def carry_out(
     for i, task in enumerate([*begun, *fresh]):
         results |= _claim_and_train(task, engine, listener, number + i, is_alone=len(runs) == 1)
     return [results[run.folder] for run in runs]
+
+
+def check_engine(engine: str) -> None:
+    """See that there is an engine of this name; otherwise raises a UserError."""
+    if engine not in ENGINES:
+        raise UserError(f"engine={engine!r}: expected one of {', '.join(ENGINES)}")
 
 
 def _completed(run: Run) -> Result | None:
