@@ -163,6 +163,21 @@ def test_a_damaged_run_is_trained_anew_and_the_others_are_not(tmp_path, engine, 
     assert after[0].metrics == before[0].metrics
 
 
+@pytest.mark.parametrize("spoiled", [b"", b"a: [", b"seed: 0\n", None])
+def test_a_run_whose_config_is_lost_is_trained_anew_and_blocks_no_study(tmp_path, spoiled):
+    words = ["data=digits", "logger=none", "trainer.max_epochs=1", "trainer.limit_train_batches=2", "seed=0,1"]
+    runs = study_runs(words, tmp_path)
+    carry_out(runs)
+    path = runs[0].folder / "config.yaml"
+    whole = path.read_bytes()
+    path.unlink() if spoiled is None else path.write_bytes(spoiled)
+    remarks = Remarks()
+    assert [result.status for result in carry_out(runs, "stack", remarks)] == ["completed"] * 2
+    assert remarks.lines == [f"{path}: damaged or missing; the run is trained anew"]
+    assert remarks.trained == ["seed=0"]
+    assert path.read_bytes() == whole
+
+
 def test_the_command_line_names_what_is_damaged_draws_the_rest_and_repeats_it(study, tmp_path):
     spoil(study / VICTIM / "history.csv", HISTORIES["truncated in a row"])
     spoil(study / "optim=adam,init=zeros" / "result.json", RESULTS["unknown status"])

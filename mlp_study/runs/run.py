@@ -10,7 +10,7 @@ import yaml
 
 from mlp_study.config import Config, check
 from mlp_study.errors import UserError
-from mlp_study.runs.result import FAILED, Damaged, Result, read_bytes, read_result
+from mlp_study.runs.result import FAILED, RESULT, Damaged, Result, read_bytes, read_result
 
 CONFIG = "config.yaml"
 SNAPSHOT = "snapshot.pt"  # while it or its stack trains, see `mlp_study.engines.snapshot`
@@ -38,7 +38,10 @@ class Run:
         Raises:
             Damaged: its record is.
         """
-        return read_result(self.folder)
+        result = read_result(self.folder)
+        if result is not None and result.status != FAILED and not _has_our_sections(self.folder / CONFIG):
+            raise Damaged(f"{self.folder / CONFIG}: damaged or missing")
+        return result
 
     def damage(self) -> str:
         """What is wrong with its record; empty if nothing is, or there is none."""
@@ -78,15 +81,26 @@ def _check_ours(folder: Path) -> None:
     """A run clears what an interrupted one has left; what somebody else keeps under these names is not ours to clear.
 
     Raises:
-        UserError: there is such a file, and no config.yaml of ours, which a run writes before any of them.
+        UserError: there is such a file, and no config.yaml of ours, which a run writes before any of them, nor what
+            tells where that was lost.
     """
     names = ("history.csv", "result.json", "summary.txt", "scaler.npz", "checkpoints", "events.out.tfevents.*")
     strange = next((path.name for name in names for path in folder.glob(name)), None)
-    if strange is not None and not _is_ours(folder / CONFIG):
+    if strange is not None and not _is_ours(folder):
         raise UserError(f"{folder}: holds {strange} and no config.yaml: not a run's directory; choose another one")
 
 
-def _is_ours(path: Path) -> bool:
+def _is_ours(folder: Path) -> bool:
+    """Whether a run of ours was here: one whose config.yaml is lost has a copy of Hydra's, or a result."""
+    if any(_has_our_sections(folder / name) for name in (CONFIG, f".hydra/{CONFIG}")):
+        return True
+    try:
+        return b'"config_hash": "' in (read_bytes(folder / RESULT) or b"")
+    except Damaged:
+        return False
+
+
+def _has_our_sections(path: Path) -> bool:
     """Whether a config.yaml is one of ours, be it damaged: nothing else begins these sections."""
     try:
         lines = (read_bytes(path) or b"").splitlines()
