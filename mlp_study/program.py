@@ -7,6 +7,7 @@ on, and what it prints goes nowhere.
 from __future__ import annotations
 
 import _thread
+import argparse
 import atexit
 import errno
 import io
@@ -20,6 +21,14 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from mlp_study.errors import FAILED_EXIT_CODE, INTERRUPTED_EXIT_CODE, UserError, fail
+
+
+class Arguments(argparse.ArgumentParser):
+    """A parser whose mistakes end in one line, without the usage, which --help shows."""
+
+    def error(self, message: str) -> NoReturn:
+        """End the program."""
+        fail(f"{message}; {self.prog} --help says more")
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import import_module
 
 import pandas as pd
 import pytest
@@ -72,6 +73,24 @@ def test_every_other_command_is_interrupted_in_one_line(tmp_path, module):
     (ended,) = WITH_TORCH.run(command)
     assert (ended.code, ended.out, ended.err.count("\n")) == (130, "", 1)
     assert ended.err.startswith("mlp_study: error: interrupted")
+
+
+@pytest.mark.parametrize(
+    ("module", "words", "said"),
+    [
+        ("commands.reporting", [], "required: study"),
+        ("commands.predicting", ["run", "--csv", "a", "--arrays", "b"], "not allowed with"),
+        ("commands.inspecting", ["run", "--num", "many"], "'many'"),
+        ("reproduce.reproducing", ["--bogus"], "--bogus"),
+    ],
+)
+def test_words_that_a_command_does_not_take_are_one_line(capsys, module, words, said):
+    with pytest.raises(SystemExit) as ended:
+        import_module(f"mlp_study.{module}").main(words)
+    out, err = capsys.readouterr()
+    assert (ended.value.code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("mlp_study: error: ")
+    assert said in err
 
 
 @pytest.mark.parametrize("words", [["-m", "seed=0,1", "hydra.sweep.dir=out"], ["hydra.run.dir=out/alone"]])

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 
 from mlp_study.choices.rules import unknown
 from mlp_study.errors import UserError
-from mlp_study.program import program
+from mlp_study.program import Arguments, program
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """The command line; `argv` stands in for sys.argv[1:]."""
-    parser = argparse.ArgumentParser(
+    parser = Arguments(
         prog="python -m mlp_study.inspect", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("run", type=Path, help="a run's directory")

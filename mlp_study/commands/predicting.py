@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from mlp_study.errors import UserError
-from mlp_study.program import program
+from mlp_study.program import Arguments, program
 from mlp_study.showing import printable
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """The command line; `argv` stands in for sys.argv[1:]."""
-    parser = argparse.ArgumentParser(
+    parser = Arguments(
         prog="python -m mlp_study.predict", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("run", type=Path, help="a run's directory")

@@ -19,14 +19,14 @@ from rich.progress import track
 from mlp_study.figures.saving import save
 from mlp_study.figures.study_figures import drawings
 from mlp_study.files import claimed
-from mlp_study.program import program
+from mlp_study.program import Arguments, program
 from mlp_study.runs.cells import LeftOut
 from mlp_study.showing import console, printable
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """The command line; `argv` stands in for sys.argv[1:]."""
-    parser = argparse.ArgumentParser(
+    parser = Arguments(
         prog="python -m mlp_study.report", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("study", type=Path, help="the directory of a sweep or of a run")

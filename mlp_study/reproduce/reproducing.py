@@ -21,7 +21,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from mlp_study.choices.rules import unknown
 from mlp_study.errors import UserError
 from mlp_study.files import claimed
-from mlp_study.program import program
+from mlp_study.program import Arguments, program
 from mlp_study.reproduce import course_notes, deep_dive, fully_connected, keras_intro, ledger
 from mlp_study.reproduce.steps import Step, steps
 from mlp_study.showing import console
@@ -39,7 +39,7 @@ PARTS = {part.PART: part for part in (keras_intro, deep_dive, course_notes, full
 
 def main(argv: Sequence[str] | None = None) -> None:
     """The command line; `argv` stands in for sys.argv[1:]."""
-    parser = argparse.ArgumentParser(
+    parser = Arguments(
         prog="python -m mlp_study.reproduce", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("parts", nargs="*", metavar="part", help=", ".join(PARTS))
