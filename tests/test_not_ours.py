@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import pandas as pd
 import pytest
 from conftest import run_command
 from full_disk import largest_file
@@ -154,6 +155,11 @@ def test_a_cell_that_is_a_file_one_whose_result_is_a_directory_and_one_in_use_fa
     reasons = ("seed=1/result.json: Is a directory", "another process is writing there", "seed=2: cannot be written")
     assert all(reason in done.err for reason in reasons)
     assert json.loads((study / "seed=4" / "result.json").read_text())["status"] == "completed"
+    frame = pd.read_csv(study / "study.csv")
+    assert dict(zip(frame["run"], frame["status"], strict=True)) == {
+        "seed=4": "completed", "seed=1": "failed", "seed=2": "failed", "seed=3": "failed"
+    }  # fmt: skip
+    assert frame["reason"].notna().sum() == 3
     assert (study / "seed=2").read_text() == "a file"
 
 

@@ -34,6 +34,7 @@ MISTAKES = [
     ("data=[digits,mnist]", "to try each: -m data=digits,mnist"),
     ('optim=["sgd", "adam"]', "to try each: -m optim=sgd,adam"),
     ("hydra/launcher=null", "unknown option 'null'. Known: basic, stacked"),
+    ("hydra/job_logging=none", "hydra/job_logging=none: has no handler file, to which train.log goes"),
     ("hydra/launcher=joblib", "hydra/launcher=joblib: unknown option 'joblib'. Known: basic, stacked"),
     ("hydra/sweeper=basic", "expected study, which checks the runs"),
     ("+optim=adam", "to choose another: optim=adam"),

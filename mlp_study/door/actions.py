@@ -20,7 +20,7 @@ from mlp_study.errors import RunsFailed, UserError
 from mlp_study.files import claimed, replaced
 from mlp_study.runs import table
 from mlp_study.runs.listener import Listener
-from mlp_study.runs.result import FAILED
+from mlp_study.runs.result import FAILED, Result
 from mlp_study.runs.run import name_of
 from mlp_study.sweeps.checks import check_ready
 from mlp_study.sweeps.sweep import check_all
@@ -66,10 +66,11 @@ def sweep(
         check_all(runs)
     home = runs[0].folder.parent
     with claimed(home), ConsoleListener(runs) if progress else _Silent() as listener:
+        results: list[Result] = []
         try:
             results = carry_out(runs, engine, listener)
         finally:  # of an interrupted one, too
-            table.write_table(home, table.table(home))
+            table.write_table(home, table.table(home, [result for result in results if result.status == FAILED]))
     failed = [f"{result.name}: {result.reason}" for result in results if result.status == FAILED]
     if failed:
         warnings.warn(f"{len(failed)} of {len(results)} runs failed: {'; '.join(failed)}", stacklevel=2)

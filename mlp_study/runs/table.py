@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,15 +42,24 @@ def overrides_that_differ(all_overrides: Sequence[Sequence[str]]) -> list[dict[s
     return [{key: pair[key] for key in differing if key in pair} for pair in pairs]
 
 
-def table(folder: Path) -> pd.DataFrame:
+def table(folder: Path, failed: Iterable[Result] = ()) -> pd.DataFrame:
     """One row a run, best first: the overrides that differ, status, parameters, metrics, seconds.
 
     Best is the highest validation accuracy of any epoch, then the lowest validation loss; where nothing was held out,
     the same of the training images. Runs that diverged or failed come last, and after them those that have not ended
     (status unfinished) or whose record is not as it was written (status damaged, and what is wrong as their reason).
+
+    Args:
+        folder: of the study.
+        failed: results of runs whose directories may not say it: they could not be written.
     """
-    runs = run_folders(folder)
-    results = [_result(run) for run in runs]
+    known: dict[Path, Result | str | None] = {folder / result.name: result for result in failed}
+    runs = sorted({*run_folders(folder), *known})
+    found = [_result(run) for run in runs]
+    results = [
+        result if isinstance(result, Result) else known.get(run, result)
+        for run, result in zip(runs, found, strict=True)
+    ]
     differing = overrides_that_differ([result.overrides if isinstance(result, Result) else () for result in results])
     rows = []
     for run, result, overrides in zip(runs, results, differing, strict=True):

@@ -70,9 +70,21 @@ def check_hydra(hydra: DictConfig) -> None:
         value = OmegaConf.select(hydra, key)
         if value is not None and not is_file_name(value):
             raise UserError(f"hydra.{key}='{value}': expected {kind}, not a path")
+    _check_logging(hydra)
     for key in ("run", "sweep"):
         if not OmegaConf.to_container(hydra[key], resolve=False)["dir"]:  # type: ignore[call-overload,index]
             raise UserError(f"hydra.{key}.dir='': expected a directory")
+
+
+def _check_logging(hydra: DictConfig) -> None:
+    logging: Any = OmegaConf.to_container(hydra.job_logging, resolve=False) or {}
+    known = logging.get("handlers") or {}
+    for name in (logging.get("root") or {}).get("handlers") or []:
+        if name not in known:
+            chosen = hydra.runtime.choices["hydra/job_logging"]
+            raise UserError(
+                f"hydra/job_logging={chosen}: has no handler {name}, to which train.log goes; expected default"
+            )
 
 
 def is_file_name(name: str) -> bool:

@@ -59,8 +59,7 @@ def run_study(sweeper: Any, sweep: Callable[[list[str]], Any], arguments: list[s
                 show_table(folder, table.table(folder))
             raise
         results = [job.return_value for batch in returned for job in batch]
-        failed = {r.name: r.reason for r in results if isinstance(r, Result) and r.status == FAILED}
-        end_with_table(folder, failed, len(runs))
+        end_with_table(folder, [r for r in results if isinstance(r, Result) and r.status == FAILED])
         return returned
 
 
@@ -86,28 +85,26 @@ def show_table(folder: Path, frame: pd.DataFrame) -> None:
     table.write_table(folder, frame)
 
 
-def end_with_table(folder: Path, failed: dict[str, str], num_runs: int) -> None:
+def end_with_table(folder: Path, failed: Sequence[Result]) -> None:
     """Print and write the table of a study whose runs have all been tried.
 
     Args:
         folder: of the study.
-        failed: reasons by name, of runs whose directory may not say it.
-        num_runs: that were tried.
+        failed: those that did just now; their directories may not say it.
 
     Raises:
         RunsFailed: some run failed, now or before.
     """
-    frame, problem = table.table(folder), None
+    frame, problem = table.table(folder, failed), None
     try:
         show_table(folder, frame)
     except NotWritten as error:
         problem = error
-    if not frame.empty:
-        failed = failed | {row["run"]: row["reason"] for _, row in frame[frame["status"] == FAILED].iterrows()}
-    if failed:
-        listed = "; ".join(f"{name}: {reason}" for name, reason in list(failed.items())[:MOST_LISTED])
-        listed += "" if len(failed) <= MOST_LISTED else f"; ... see {folder / 'study.csv'}"
-        raise RunsFailed(f"{len(failed)} of {max(len(frame), num_runs)} runs failed in {folder}: {listed}")
+    if not frame.empty and (frame["status"] == FAILED).any():
+        rows = frame[frame["status"] == FAILED]
+        listed = "; ".join(f"{row['run']}: {row['reason']}" for _, row in rows.head(MOST_LISTED).iterrows())
+        listed += "" if len(rows) <= MOST_LISTED else f"; ... see {folder / 'study.csv'}"
+        raise RunsFailed(f"{len(rows)} of {len(frame)} runs failed in {folder}: {listed}")
     if problem is not None:
         raise problem
 
