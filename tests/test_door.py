@@ -151,6 +151,15 @@ def test_a_wrong_word_is_the_command_lines_message(tmp_path, words, said):
     assert not (tmp_path / "study").exists()
 
 
+@pytest.mark.parametrize("folder", ["", "a\0b"])
+def test_a_folder_that_is_none(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for do in (ms.sweep, ms.train):
+        with pytest.raises(ms.UserError, match="expected a directory"):
+            do("data=digits", folder=folder)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_sweep_is_no_run_and_a_folder_without_runs_no_study(tmp_path):
     with pytest.raises(ms.UserError, match="seed=0,1: several values"):
         ms.train("seed=0,1", folder=tmp_path)

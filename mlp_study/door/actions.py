@@ -56,7 +56,7 @@ def sweep(
 
     check_engine(engine)
     typed = _with_checkpoint(words_of(words, is_sweep=True))
-    given = None if folder is None else Path(folder)
+    given = _folder(folder)
     checked = _checked_data(typed, data)
     if checked is not None:
         home = given if given is not None else study_runs(typed)[0].folder.parent
@@ -96,7 +96,7 @@ def train(
     check_engine(engine)
     said = words_of(words, is_sweep=False)
     typed = _with_checkpoint(said)
-    given = None if folder is None else Path(folder)
+    given = _folder(folder)
     checked = _checked_data(typed, data)
     if checked is not None:
         given = given if given is not None else single_run(typed).folder
@@ -121,6 +121,12 @@ def open(folder: str | Path) -> Study | Run:
     if (folder / "config.yaml").is_file():
         return Run.read(folder)
     return Study(folder)
+
+
+def _folder(given: str | Path | None) -> Path | None:
+    if given is not None and (not str(given) or "\0" in str(given)):
+        raise UserError(f"folder={str(given)!r}: expected a directory, or None for one by the time")
+    return None if given is None else Path(given)
 
 
 class _Silent(Listener):
