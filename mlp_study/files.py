@@ -12,6 +12,7 @@ import os
 import re
 import secrets
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -106,18 +107,22 @@ def digest(path: Path) -> str:
 
 
 @contextmanager
-def claimed(folder: Path) -> Iterator[None]:
+def claimed(folder: Path, patience: float = 0.0) -> Iterator[None]:
     """Hold `folder`, which is made if need be, for this process; the system lets go of it when the process ends.
 
     What another process, killed while it wrote, has left of its unfinished files is removed, and so are directories
     made here that nothing was written to.
+
+    Args:
+        folder: the directory.
+        patience: seconds to wait for another process that holds it.
 
     Raises:
         UserError: the directory cannot be made or written, or another process holds it.
     """
     made = [path for path in (folder, *folder.parents) if not os.path.lexists(path)]
     try:
-        with _held(folder):
+        with _held(folder, patience):
             yield
     finally:
         for path in made:
@@ -126,11 +131,11 @@ def claimed(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    path = folder / LOCK
+def _held(folder: Path, patience: float) -> Iterator[None]:
+    path, until = folder / LOCK, time.monotonic() + patience
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = _locked(path)
+        lock = _locked(path, until)
     except BlockingIOError:
         raise UserError(f"{folder}: another process is writing there; choose another directory") from None
     except OSError as error:
@@ -171,19 +176,23 @@ def _see_room(folder: Path) -> None:
         raise NotWritten(folder, error) from None
 
 
-def _locked(path: Path) -> int:
-    """A file descriptor that holds the lock `path`."""
+def _locked(path: Path, until: float) -> int:
+    """A file descriptor that holds the lock `path`; tried until that moment of the monotonic clock."""
     while True:
-        lock = _opened(path, os.O_RDWR)
+        lock, is_ours = _opened(path, os.O_RDWR), False
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            with suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(lock), path.lstat()):
-                    return lock
-        except BaseException:
-            os.close(lock)
-            raise
-        os.close(lock)  # whoever held it has removed it since it was opened
+            with suppress(FileNotFoundError):  # whoever held it has removed it since it was opened
+                is_ours = os.path.samestat(os.fstat(lock), path.lstat())
+            if is_ours:
+                return lock
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(0.05)
+        finally:
+            if not is_ours:
+                os.close(lock)
 
 
 def _opened(path: Path, flags: int) -> int:

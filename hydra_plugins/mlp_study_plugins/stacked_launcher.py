@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn
@@ -12,10 +13,16 @@ from omegaconf import DictConfig
 
 @dataclass
 class StackedLauncherConf:
-    """Settings: the most runs to train together; null leaves it to the memory and to what is fastest."""
+    """Settings.
+
+    max_members: the most runs to train together; null leaves it to the memory and to what is fastest.
+    workers: how many processes train; auto is one for each CUDA device, or for each core of the processor, as far as
+        there is enough to do for them.
+    """
 
     _target_: str = "hydra_plugins.mlp_study_plugins.stacked_launcher.StackedLauncher"
     max_members: int | None = None
+    workers: Any = "auto"
 
 
 ConfigStore.instance().store(group="hydra/launcher", name="stacked", node=StackedLauncherConf, provider="mlp_study")
@@ -27,8 +34,8 @@ class StackedLauncher(Launcher):
     With the engine "lightning" it trains one run after the other, as `hydra/launcher=basic`: see the sweeper beside it.
     """
 
-    def __init__(self, max_members: int | None = None, engine: str = "stack") -> None:
-        self.max_members, self.engine = max_members, engine
+    def __init__(self, max_members: int | None = None, workers: Any = "auto", engine: str = "stack") -> None:
+        self.max_members, self.workers, self.engine = max_members, workers, engine
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Keep what Hydra hands over."""

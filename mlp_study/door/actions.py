@@ -22,7 +22,7 @@ from mlp_study.runs import table
 from mlp_study.runs.listener import Listener
 from mlp_study.runs.result import FAILED, Result
 from mlp_study.runs.run import name_of
-from mlp_study.sweeps.checks import check_ready
+from mlp_study.sweeps.checks import check_ready, check_workers
 from mlp_study.sweeps.sweep import check_all
 from mlp_study.sweeps.words import single_run, study_runs
 
@@ -34,6 +34,7 @@ def sweep(
     folder: str | Path | None = None,
     data: Data | None = None,
     engine: str = "stack",
+    workers: int | str = "auto",
     progress: bool = True,
 ) -> Study:
     """Train every combination of the values given; what is complete in `folder` is passed over.
@@ -46,15 +47,18 @@ def sweep(
         folder: of the study; default where the command line would put it.
         data: arrays of your own, (X, y) or (X, y, X_test, y_test) or a mapping of these names; saved in `folder`.
         engine: "stack", runs of one shape together, or "lightning", one after the other.
+        workers: processes that train: a number, or "auto", as many as devices and cores deserve.
         progress: print how runs end, and a bar on a terminal.
 
     Raises:
         UserError: a word is wrong, or the folder is in use or holds other runs; nothing was trained.
     """
     from mlp_study.execution.carry_out import carry_out, check_engine
+    from mlp_study.execution.choosing import local
     from mlp_study.execution.console import ConsoleListener
 
     check_engine(engine)
+    check_workers("workers", workers)
     typed = _with_checkpoint(words_of(words, is_sweep=True))
     given = _folder(folder)
     checked = _checked_data(typed, data)
@@ -68,7 +72,7 @@ def sweep(
     with claimed(home), ConsoleListener(runs) if progress else _Silent() as listener:
         results: list[Result] = []
         try:
-            results = carry_out(runs, engine, listener)
+            results = carry_out(runs, engine, listener, workers=local(workers))
         finally:  # of an interrupted one, too
             table.write_table(home, table.table(home, [result for result in results if result.status == FAILED]))
     failed = [f"{result.name}: {result.reason}" for result in results if result.status == FAILED]

@@ -1,8 +1,7 @@
-"""What trains: the device, how many threads of the processor, how much memory there is."""
+"""What trains: the device, how many threads of the processor."""
 
 from __future__ import annotations
 
-import os
 from functools import cache
 
 import torch
@@ -52,10 +51,3 @@ def use_threads(flops: float) -> None:
 def flops_per_step(mlp: MLP, batch_size: int) -> float:
     """Floating-point operations of one training step: a product forward and two backward for every kernel."""
     return 6.0 * batch_size * sum(layer.weight.numel() for layer in mlp.dense.values())
-
-
-def free_memory(device: torch.device) -> int:
-    """Bytes that are free on `device`."""
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
-    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -1,8 +1,8 @@
-"""What an earlier command has begun and not ended, found by its snapshots."""
+"""What an earlier command, or a worker that is gone, has begun and not ended, found by its snapshots."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,51 +14,66 @@ from mlp_study.runs.run import SNAPSHOT, Run
 
 
 @dataclass(frozen=True)
-class Task:
-    """Runs that are trained together.
+class Begun:
+    """Runs that can be gone on with together.
 
     Attributes:
-        runs: in the order in which they train.
-        snapshot: what they go on from; then some of them may have ended.
+        runs: in the order in which they train; some of them may have ended.
+        snapshot: what they go on from.
     """
 
-    runs: list[Run]
-    snapshot: Snapshot | None = None
+    runs: tuple[Run, ...]
+    snapshot: Snapshot
 
 
-def find_begun(runs: Sequence[Run], todo: Sequence[Run], engine: str, listener: Listener) -> list[Task]:
-    """The tasks that can be gone on with.
+def read_begun(path: Path, runs: Mapping[Path, Run], engine: str, listener: Listener) -> Begun | None:
+    """What the snapshot `path` is of; None where there is none, or where it is of runs that are none of these.
 
-    A snapshot that is damaged, of other settings or of another engine is set aside, and the listener told of it; one
-    whose runs have all ended is removed; one with runs that are none of these is left for whoever asks for them.
+    One that is damaged, of other settings or of another engine is set aside, and the listener told of it.
+
+    Args:
+        path: the file.
+        runs: by their directories.
+        engine: that is to train them.
+        listener: is told.
+    """
+    if not path.exists():
+        return None
+    try:
+        snapshot = Snapshot.read(path)
+        if snapshot.engine != engine:
+            raise UserError(f"{path}: of the engine {snapshot.engine}, this is {engine}")
+        members = snapshot.runs_of(runs)
+    except UserError as error:
+        listener.remarked(f"{error}; it is set aside, and what it was of is trained anew")
+        set_aside(path)
+        return None
+    return None if members is None else Begun(tuple(members), snapshot)
+
+
+def find_begun(runs: Sequence[Run], todo: Sequence[Run], engine: str, listener: Listener) -> list[Begun]:
+    """What can be gone on with.
+
+    A snapshot whose runs have all ended is removed; one with runs that are none of these is left for whoever asks for
+    them.
 
     Args:
         runs: all that were asked for.
         todo: those of them that have not ended.
         engine: that is to train them.
-        listener: is told.
+        listener: is told of what is set aside.
     """
     by_folder, unfinished = {run.folder: run for run in runs}, {run.folder for run in todo}
     taken: set[Path] = set()
-    tasks = []
-    for path in (run.folder / SNAPSHOT for run in runs):
-        if not path.exists():
+    found = []
+    for run in runs:
+        begun = read_begun(run.folder / SNAPSHOT, by_folder, engine, listener)
+        if begun is None or taken & {run.folder for run in begun.runs}:
             continue
-        try:
-            snapshot = Snapshot.read(path)
-            if snapshot.engine != engine:
-                raise UserError(f"{path}: of the engine {snapshot.engine}, this is {engine}")
-            members = snapshot.runs_of(by_folder)
-        except UserError as error:
-            listener.remarked(f"{error}; it is set aside, and what it was of is trained anew")
-            set_aside(path)
-            continue
-        if members is None or taken & {run.folder for run in members}:
-            continue
-        if not any(run.folder in unfinished for run in members):
+        if not any(run.folder in unfinished for run in begun.runs):
             with suppress(OSError):
-                path.unlink()
+                begun.snapshot.path.unlink()
             continue
-        taken |= {run.folder for run in members}
-        tasks.append(Task(members, snapshot))
-    return tasks
+        taken |= {run.folder for run in begun.runs}
+        found.append(begun)
+    return found

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mlp_study.progress import TrainingBar
-from mlp_study.runs.listener import Listener
+from mlp_study.runs.listener import Listener, Worker
 from mlp_study.runs.result import FAILED, Result
 from mlp_study.runs.run import Run
 from mlp_study.showing import console, printable
@@ -31,6 +31,7 @@ class ConsoleListener(Listener):
         self.bar: TrainingBar | None = None
         self.started = time.perf_counter()
         self.trained = 0.0
+        self.workers: set[str] = set()
 
     def planned(self, num_runs: int, num_complete: int, num_epochs: int, lines: Sequence[str]) -> None:
         """Print the plan and begin the bar."""
@@ -82,10 +83,18 @@ class ConsoleListener(Listener):
         elif self.num_runs <= MOST_LINES:
             self.console.print(printable(result.line()))
 
+    def taken(self, worker: Worker, names: Sequence[str]) -> None:
+        """Count it."""
+        self.workers.add(worker.name)
+
     def costs(self) -> None:
         """Print what the runs took."""
         if self.num_done:
             whole = time.perf_counter() - self.started
+            if self.workers:
+                num = f"{len(self.workers)} worker{'s' * (len(self.workers) != 1)}"
+                self.console.print(f"{self.num_done} runs in {whole:.1f} s by {num}, {self.trained:.1f} s of training")
+                return
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
             self.console.print(
                 f"{self.num_done} runs in {whole:.1f} s, {whole - self.trained:.1f} s of it outside training; "

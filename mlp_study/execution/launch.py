@@ -13,6 +13,7 @@ from omegaconf import OmegaConf, open_dict
 
 from mlp_study.errors import UserError
 from mlp_study.execution.carry_out import carry_out
+from mlp_study.execution.choosing import local
 from mlp_study.execution.console import ConsoleListener
 from mlp_study.files import claimed, make_folder, write_text
 from mlp_study.runs.run import Run
@@ -21,13 +22,12 @@ from mlp_study.sweeps.checks import typed
 
 def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
     """Train all jobs of a batch; see `hydra.plugins.launcher.Launcher.launch`."""
-    if launcher.max_members is not None and launcher.max_members < 1:
-        raise UserError(f"hydra.launcher.max_members={launcher.max_members}: expected null or a whole number >= 1")
     setup_globals()
     configure_log(launcher.config.hydra.hydra_logging, launcher.config.hydra.verbose)
     jobs = [_prepare(launcher, list(overrides), initial_job_idx + i) for i, overrides in enumerate(job_overrides)]
-    with ConsoleListener([run for run, _ in jobs]) as listener:
-        results = carry_out([run for run, _ in jobs], launcher.engine, listener, launcher.max_members)
+    runs = [run for run, _ in jobs]
+    with ConsoleListener(runs) as listener:
+        results = carry_out(runs, launcher.engine, listener, launcher.max_members, workers=local(launcher.workers))
     for (_, returned), result in zip(jobs, results, strict=True):
         returned.return_value = result
         returned.status = JobStatus.COMPLETED

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlp_study.errors import UserError
+from mlp_study.execution.cost import seconds
 from mlp_study.files import write_json
 from mlp_study.reproduce import course_notes, deep_dive, hidden_layers, initialization, keras_intro
-from mlp_study.reproduce.experiments import cost, experiments, planned_runs
+from mlp_study.reproduce.experiments import experiments, planned_runs
 from mlp_study.runs.run import Run
 
 # Children are forked from a process that has torch and lightning loaded: importing them takes seconds, 25 times.
@@ -62,7 +63,7 @@ def _training(experiment: str, folder: Path, overrides: tuple[str, ...]) -> Step
 
     return Step(
         experiment,
-        sum(map(cost, todo())) + 6,
+        sum(map(seconds, todo())) + 6,
         lambda: not todo(),
         lambda advance: _train(experiment, folder, overrides, runs, advance),
     )

@@ -3,8 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from mlp_study.runs.result import Result
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A process that trains for us, here or elsewhere.
+
+    Attributes:
+        name: what it is called: "worker 2", "job 17_3".
+        host: the machine.
+        pid: its number there.
+        device: that it trains on: "cpu", "cuda 3".
+    """
+
+    name: str
+    host: str
+    pid: int
+    device: str
+
+    def __str__(self) -> str:
+        return f"{self.name} (process {self.pid} on {self.host})"
 
 
 class Listener:
@@ -27,3 +48,9 @@ class Listener:
 
     def ended(self, name: str, result: Result) -> None:
         """A run has ended."""
+
+    def taken(self, worker: Worker, names: Sequence[str]) -> None:
+        """A worker has begun with these runs."""
+
+    def freed(self, worker: Worker) -> None:
+        """A worker is done with what it has taken, or gone."""

@@ -20,6 +20,7 @@ from mlp_study.config.sections import Arrays, Data
 from mlp_study.data import sources, split
 from mlp_study.errors import UserError, fail
 from mlp_study.files import claimed, remove_links
+from mlp_study.machine import cuda_memory
 from mlp_study.runs.run import Run
 from mlp_study.sweeps.explain import explain
 from mlp_study.sweeps.grammar import check_words
@@ -76,6 +77,16 @@ def check_hydra(hydra: DictConfig) -> None:
             raise UserError(f"hydra.{key}.dir='': expected a directory")
 
 
+def check_workers(name: str, asked: Any) -> None:
+    """See that `asked` is "auto" or a number of workers; `name` is what it is called.
+
+    Raises:
+        UserError: it is not.
+    """
+    if asked != "auto" and (type(asked) is not int or asked < 1):
+        raise UserError(f"{name}={asked}: expected auto or a whole number >= 1")
+
+
 def _check_logging(hydra: DictConfig) -> None:
     logging: Any = OmegaConf.to_container(hydra.job_logging, resolve=False) or {}
     known = logging.get("handlers") or {}
@@ -109,10 +120,19 @@ def check_ready(config: Config) -> None:
     Raises:
         UserError: they are not, or are damaged.
     """
-    sizes = _check_data(config.data, sources.fingerprint(config.data), config.model.batch_norm)
-    check_fits(config, *sizes)
-    if config.trainer.accelerator == "cuda" and not _driver_has_devices():
+    _, in_size, num_classes = data_sizes(config)
+    check_fits(config, in_size, num_classes)
+    if config.trainer.accelerator == "cuda" and sys.platform == "linux" and not cuda_memory():
         raise UserError("trainer.accelerator='cuda': no CUDA device was found; expected auto or cpu")
+
+
+def data_sizes(config: Config) -> tuple[int, int, int]:
+    """The numbers of training images, of pixels and of classes of a run.
+
+    Raises:
+        UserError: its data files are not there, or are damaged, or not fit for it.
+    """
+    return _check_data(config.data, sources.fingerprint(config.data), config.model.batch_norm)
 
 
 def typed(composed: DictConfig) -> Config:
@@ -130,8 +150,8 @@ def typed(composed: DictConfig) -> Config:
 
 
 @cache  # the runs of a grid share few kinds of data
-def _check_data(data: Data, fingerprint: Any, batch_norm: bool) -> tuple[int, int]:
-    """The numbers of pixels and of classes, once the data are seen to be fit for a run."""
+def _check_data(data: Data, fingerprint: Any, batch_norm: bool) -> tuple[int, int, int]:
+    """See `data_sizes`, once the data are seen to be fit for a run."""
     found = sources.survey(data)
     num_train, _ = split.split_sizes(data, found.num_images)
     if found.labels is not None:
@@ -143,16 +163,4 @@ def _check_data(data: Data, fingerprint: Any, batch_norm: bool) -> tuple[int, in
         )
     if data.validate_on == "test" and isinstance(data, Arrays) and not found.has_test:
         raise UserError(f"data.validate_on='test': {data.file} has no X_test; expected held_out, or one that has it")
-    return found.in_size, len(found.classes)
-
-
-def _driver_has_devices() -> bool:
-    """Ask the CUDA driver itself: torch, which would tell too, takes seconds to import."""
-    import ctypes
-
-    try:
-        driver = ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return sys.platform != "linux"  # elsewhere, leave the answer to torch
-    count = ctypes.c_int(0)
-    return driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 and count.value > 0
+    return num_train, found.in_size, len(found.classes)

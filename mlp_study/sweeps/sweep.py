@@ -17,7 +17,7 @@ from mlp_study.runs import table
 from mlp_study.runs.result import FAILED, Result
 from mlp_study.runs.run import Run
 from mlp_study.showing import console
-from mlp_study.sweeps.checks import check_hydra, check_ready
+from mlp_study.sweeps.checks import check_hydra, check_ready, check_workers
 from mlp_study.sweeps.compose import SweepComposer
 from mlp_study.sweeps.grammar import check_words
 from mlp_study.sweeps.words import runs_of
@@ -43,6 +43,9 @@ def run_study(sweeper: Any, sweep: Callable[[list[str]], Any], arguments: list[s
         size = OmegaConf.select(sweeper.config.hydra, key)
         if size is not None and size < 1:
             raise UserError(f"hydra.{key}={size}: expected null or a whole number >= 1")
+    workers = OmegaConf.select(sweeper.config.hydra, "launcher.workers")
+    if workers is not None:  # a launcher that has them
+        check_workers("hydra.launcher.workers", workers)
     folder = Path(sweeper.config.hydra.sweep.dir)
     runs = _runs(sweeper, arguments)
     num_complete = check_all(runs)

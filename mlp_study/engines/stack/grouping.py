@@ -61,7 +61,9 @@ def bytes_per_member(config: Config, in_size: int = 784) -> int:
     return numbers * (8 if config.trainer.precision == "64-true" else 4)
 
 
-def plan(configs: Sequence[Config], max_members: int | None = None, memory: float = float("inf")) -> list[Stack]:
+def plan(
+    configs: Sequence[Config], max_members: int | None = None, memory: float = float("inf"), num_workers: int = 1
+) -> list[Stack]:
     """Group runs into stacks, in the order in which they come.
 
     Within a stack, runs of the same seed stand together: they see the same batches.
@@ -70,14 +72,16 @@ def plan(configs: Sequence[Config], max_members: int | None = None, memory: floa
         configs: the runs.
         max_members: of a stack; default `MOST_MEMBERS`, or fewer where they would not fit.
         memory: bytes that a stack may take.
+        num_workers: that train at the same time; there is something for each.
     """
+    share = -(-len(configs) // num_workers)
     groups: dict[str, list[int]] = {}
     for number, config in enumerate(configs):
         groups.setdefault(json.dumps(shared_settings(config), sort_keys=True), []).append(number)
     stacks = []
     for key, members in groups.items():
         fitting = memory / max(bytes_per_member(configs[number]) for number in members)
-        size = max_members or max(1, int(min(MOST_MEMBERS, fitting)))
+        size = min(share, max_members or max(1, int(min(MOST_MEMBERS, fitting))))
         ordered = sorted(members, key=lambda number: configs[number].seed)  # stable
         stacks += [Stack(ordered[start : start + size], json.loads(key)) for start in range(0, len(ordered), size)]
     return stacks
