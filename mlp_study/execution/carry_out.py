@@ -69,7 +69,7 @@ def carry_out(
     if hired is not None:
         results |= Dispatch(hired, listener).carry_out(tasks)
     elif tasks:
-        from mlp_study.execution.training import train_task
+        from mlp_study.execution.train_task import train_task
 
         for i, task in enumerate(tasks):
             results |= train_task(task, listener, number + i, is_alone=len(runs) == 1)

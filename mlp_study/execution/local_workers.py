@@ -29,7 +29,7 @@ from mlp_study.machine import device_names, free_memory, num_cores
 from mlp_study.runs.listener import Worker
 
 FORKED = multiprocessing.get_context("forkserver")
-FORKED.set_forkserver_preload(["mlp_study.execution.training", "mlp_study.execution.local_workers"])
+FORKED.set_forkserver_preload(["mlp_study.execution.train_task", "mlp_study.execution.local_workers"])
 STARTED = multiprocessing.get_context("spawn")
 LAST_SECONDS = 8.0  # for a worker to save what it trains, once it is asked to end
 PATIENCE = 10.0  # for the directories of a worker that was killed a moment ago
@@ -165,7 +165,7 @@ def work(pipe: Connection, num_threads: int, device: str | None) -> None:
     import torch
 
     torch.set_num_threads(num_threads)
-    from mlp_study.execution.training import train_task
+    from mlp_study.execution.train_task import train_task
 
     with suppress(KeyboardInterrupt), Outbox(pipe.send) as outbox:
         while True:
