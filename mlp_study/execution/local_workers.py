@@ -132,8 +132,11 @@ class LocalWorkers:
         """End them; those that train save what they have come to."""
         processes = [each.process for each in self._processes.values()]
         try:
-            for process in processes:
-                process.terminate()
+            for each in self._processes.values():
+                with suppress(OSError):
+                    each.pipe.send(None)
+                if each.task is not None:
+                    each.process.terminate()
             until = time.monotonic() + LAST_SECONDS
             for process in processes:
                 process.join(max(0.0, until - time.monotonic()))
@@ -155,11 +158,12 @@ def ending(exit_code: int) -> str:
 
 
 def work(pipe: Connection, num_threads: int, device: str | None) -> None:
-    """Be a worker: carry out what comes through the pipe, until it closes or SIGTERM comes."""
+    """Be a worker: carry out what comes through the pipe, until None does, or SIGTERM."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is the parent's, which asks for the end by SIGTERM
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    tasks: queue.SimpleQueue[tuple[int, Task]] = queue.SimpleQueue()
+    tasks: queue.SimpleQueue[tuple[int, Task] | None] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(pipe, tasks), daemon=True).start()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     if device is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = device  # before the first call of CUDA
     import torch
@@ -168,8 +172,8 @@ def work(pipe: Connection, num_threads: int, device: str | None) -> None:
     from mlp_study.execution.train_task import train_task
 
     with suppress(KeyboardInterrupt), Outbox(pipe.send) as outbox:
-        while True:
-            number, task = tasks.get()
+        while (assigned := tasks.get()) is not None:
+            number, task = assigned
             listener = Telling(number, outbox)
             try:
                 results = train_task(task, listener, patience=PATIENCE)
@@ -181,10 +185,16 @@ def work(pipe: Connection, num_threads: int, device: str | None) -> None:
                 outbox.put(Ended(number, results))
 
 
-def _receive(pipe: Connection, tasks: queue.SimpleQueue[tuple[int, Task]]) -> None:
-    """Hand on what comes; the parent's end, be it killed, is this process's, which has nobody to train for."""
-    try:
+def _receive(pipe: Connection, tasks: queue.SimpleQueue[tuple[int, Task] | None]) -> None:
+    """Hand on what comes."""
+    with suppress(EOFError, OSError):
         while True:
             tasks.put(pipe.recv())
-    except (EOFError, OSError):
-        os._exit(1)
+
+
+def _end_with_parent() -> None:
+    """Whoever started this process is gone, killed even: there is nobody to train for."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

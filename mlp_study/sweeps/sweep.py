@@ -43,9 +43,8 @@ def run_study(sweeper: Any, sweep: Callable[[list[str]], Any], arguments: list[s
         size = OmegaConf.select(sweeper.config.hydra, key)
         if size is not None and size < 1:
             raise UserError(f"hydra.{key}={size}: expected null or a whole number >= 1")
-    workers = OmegaConf.select(sweeper.config.hydra, "launcher.workers")
-    if workers is not None:  # a launcher that has them
-        check_workers("hydra.launcher.workers", workers)
+    # Launchers that are not ours have none.
+    check_workers("hydra.launcher.workers", OmegaConf.select(sweeper.config.hydra, "launcher.workers", default="auto"))
     folder = Path(sweeper.config.hydra.sweep.dir)
     runs = _runs(sweeper, arguments)
     num_complete = check_all(runs)
