@@ -2,20 +2,29 @@
 
     make soak-kills ARGS="--kills 50 --seed 0"
 
+With each engine in one process, and with two workers, where workers and parent are killed alike.
+
 What it leaves is compared, byte for byte, with what a sweep leaves that nobody disturbed: every history.csv, every
 checkpoint, the table without its times; and nothing else may be left: no lock, no snapshot, no unfinished file.
 """
 
 import argparse
 import multiprocessing
+import os
+import signal
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
+from contextlib import suppress
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from random import Random
 
 from mlp_study.engines.snapshot import SNAPSHOT
-from mlp_study.execution.carry_out import ENGINES, carry_out
+from mlp_study.execution.carry_out import carry_out
+from mlp_study.execution.choosing import START, local
+from mlp_study.runs.listener import Listener, Worker
 from mlp_study.runs.table import table
 from mlp_study.sweeps.words import study_runs
 
@@ -29,9 +38,45 @@ COUNTED = ("history.csv", "best.ckpt", "last.ckpt", "config.yaml", "summary.txt"
 SETTINGS = ["trainer.snapshot_seconds=0.05", "trainer.limit_train_batches=10"]
 
 
-def train(study: Path, engine: str, num_epochs: int) -> None:
-    """The sweep, in this process."""
-    carry_out(study_runs([*WORDS, *SETTINGS, f"trainer.max_epochs={num_epochs}"], study), engine)
+class Pids(Listener):
+    """Writes who trains into a file beside the study."""
+
+    def __init__(self, study: Path) -> None:
+        self.path = study.with_suffix(".workers")
+        self.path.write_text("")
+
+    def taken(self, worker: Worker, names: Sequence[str]) -> None:
+        with self.path.open("a") as file:
+            file.write(f"{worker.pid}\n")
+
+
+def train(study: Path, engine: str, num_epochs: int, num_workers: int = 1) -> None:
+    """The sweep, in this process or with workers of its own."""
+    runs = study_runs([*WORDS, *SETTINGS, f"trainer.max_epochs={num_epochs}"], study)
+    carry_out(runs, engine, Pids(study), workers=local(num_workers))
+
+
+def kill_one(process: BaseProcess, study: Path, random: Random) -> None:
+    """Kill the sweep, or one of its workers."""
+    path = study.with_suffix(".workers")
+    workers = {int(pid) for pid in path.read_text().split()} if path.exists() else set()
+    victim = random.choice([process.pid, *sorted(workers)])
+    with suppress(ProcessLookupError):
+        os.kill(victim or 0, signal.SIGKILL)
+
+
+def processes_of(study: Path) -> list[str]:
+    """Those that are still there of the workers."""
+    pids = study.with_suffix(".workers").read_text().split()
+    return [f"process {pid}" for pid in pids if "local_workers" in command_of(pid)]
+
+
+def command_of(pid: str) -> str:
+    """What a process was started as; empty if it is gone."""
+    try:
+        return Path("/proc", pid, "cmdline").read_text()
+    except OSError:
+        return ""
 
 
 def files(study: Path) -> dict[str, bytes]:
@@ -54,7 +99,7 @@ def differences(study: Path, undisturbed: Path) -> list[str]:
     return [*found, *([] if tables[0].equals(tables[1]) else ["study.csv"]), *left_behind(study)]
 
 
-def kill(engine: str, num_kills: int, seed: int, num_epochs: int) -> tuple[int, int, list[str]]:
+def kill(engine: str, num_kills: int, seed: int, num_epochs: int, num_workers: int = 1) -> tuple[int, int, list[str]]:
     """Kill the sweep `num_kills` times, in as many sweeps as that takes.
 
     Returns:
@@ -65,23 +110,27 @@ def kill(engine: str, num_kills: int, seed: int, num_epochs: int) -> tuple[int, 
     with tempfile.TemporaryDirectory() as name:
         undisturbed = Path(name, "undisturbed")
         started = time.monotonic()
-        train(undisturbed, engine, num_epochs)
+        process = processes.Process(target=train, args=(undisturbed, engine, num_epochs))
+        process.start()
+        process.join()
         seconds = time.monotonic() - started
+        longest = 0.5 * seconds + (START if num_workers > 1 else 0.0)
         while kills < num_kills:
             study, code = Path(name, f"killed-{kills}"), None
             while code != 0:
-                process = processes.Process(target=train, args=(study, engine, num_epochs))
+                process = processes.Process(target=train, args=(study, engine, num_epochs, num_workers))
                 process.start()
                 # Once all kills are done, the last sweep comes to its end.
-                process.join(random.uniform(0, 0.5 * seconds) if kills < num_kills else None)
-                if process.is_alive():
-                    process.kill()
-                    kills += 1
+                while kills < num_kills and process.is_alive():
+                    process.join(random.uniform(0, longest))
+                    if process.is_alive():
+                        kill_one(process, study, random)
+                        kills += 1
                 process.join()
                 code = process.exitcode
                 if code not in (0, -9):
                     return kills, compared, [*wrong, f"ended with {code}"]
-            wrong += differences(study, undisturbed)
+            wrong += [*differences(study, undisturbed), *processes_of(study)]
             compared += len(files(study))
     return kills, compared, wrong
 
@@ -94,10 +143,11 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=30, help="of each run (30)")
     arguments = parser.parse_args()
     failed = False
-    for engine in ENGINES:
-        kills, compared, wrong = kill(engine, arguments.kills, arguments.seed, arguments.epochs)
+    for engine, num_workers in (("lightning", 1), ("stack", 1), ("stack", 2)):
+        kills, compared, wrong = kill(engine, arguments.kills, arguments.seed, arguments.epochs, num_workers)
         failed |= bool(wrong)
-        print(f"{engine:10} {kills} kills, {compared} files compared, {len(wrong)} differ {' '.join(wrong[:5])}")
+        name = engine if num_workers == 1 else f"{engine}, {num_workers} workers"
+        print(f"{name:16} {kills} kills, {compared} files compared, {len(wrong)} differ {' '.join(wrong[:5])}")
     sys.exit(failed)
 
 
