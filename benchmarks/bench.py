@@ -7,6 +7,8 @@ First one network, 784-100-10: a plain loop, this project, Lightning as template
     python -m benchmarks.bench --rounds 5
     python -m benchmarks.bench --quick      one round of 200 mini-batches: a first look, not to be quoted
 
+Then whole sweeps, as commands (`benchmarks.sweeps`): workers, snapshots, a thousand runs, a busy machine.
+
 The ways are run in turn, round after round, so that a machine whose speed drifts slows all of them; the table shows
 each one's fastest and median epoch and its ratio to the plain loop, from the medians.
 """
@@ -30,7 +32,7 @@ from rich.table import Table
 from torch import nn
 from torch.nn import functional as F
 
-from benchmarks import grid
+from benchmarks import grid, sweeps
 from mlp_study.config.sections import Mnist
 from mlp_study.engines.datamodule import ImageDataModule
 from mlp_study.engines.device import prepare_processor
@@ -138,7 +140,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3, help="how often each way is timed (default 3)")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="torch's threads")
-    parser.add_argument("--only", choices=["single", "grid"], help="one of the two tables")
+    parser.add_argument("--only", choices=["single", "grid", "sweeps"], help="one of the three parts")
     parser.add_argument("--profile", action="store_true", help="say instead where a stack of twelve spends its time")
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_true", help=f"one round of {QUICK_BATCHES} mini-batches")
@@ -155,6 +157,14 @@ def main(argv: Sequence[str] | None = None) -> None:
             epoch()
         pstats.Stats(profile).sort_stats("tottime").print_stats(14)
         return
+    if arguments.only != "sweeps":
+        _epochs(arguments, threads, limit)
+    if arguments.only in (None, "sweeps"):
+        sweeps.main(sweeps.QUICK if arguments.quick else sweeps.SMOKE if arguments.smoke else sweeps.FULL)
+
+
+def _epochs(arguments: argparse.Namespace, threads: int, limit: int | None) -> None:
+    """Time the ways in turn and show them."""
     data = ImageDataModule(DATA, seed=0, limits={"train": limit})
     data.setup()
     ways: dict[str, Callable[[], float] | None] = {

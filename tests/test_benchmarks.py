@@ -1,15 +1,18 @@
 """Every program in benchmarks/ runs, at its smallest size."""
 
+import dataclasses
 import re
 from pathlib import Path
 
 import pytest
 import torch
+from conftest import WITH_TORCH
+from warm import Command
 
-from benchmarks import agreement, bench
+from benchmarks import agreement, bench, sweeps
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
-COVERED = {"__init__", "agreement", "bench", "grid"}
+COVERED = {"__init__", "agreement", "bench", "grid", "sweeps"}
 
 
 @pytest.fixture
@@ -24,7 +27,12 @@ def test_every_program_is_run_here():
 
 
 @pytest.mark.filterwarnings("ignore:.*:Warning:lightning")  # a template does what Lightning advises against
-def test_bench_times_every_way_and_prints_ratios(capsys, threads):
+def test_bench_times_every_way_and_prints_ratios(tmp_path, capsys, monkeypatch, threads):
+    def run(words):  # not in an interpreter of its own, which takes seconds
+        (ended,) = WITH_TORCH.run(Command(words, str(tmp_path), before="forked_workers"))
+        return ended.code, 1.0
+
+    monkeypatch.setattr(sweeps, "SMOKE", dataclasses.replace(sweeps.SMOKE, run=run))
     bench.main(["--smoke", "--threads", "1"])
     out = capsys.readouterr().out
     for way in ("plain PyTorch loop", "this project, one run", "Lightning template", "stacked, 48 members"):
@@ -32,6 +40,9 @@ def test_bench_times_every_way_and_prints_ratios(capsys, threads):
         assert row, out
         assert float(row[4]) > 0
     assert re.search(r"serial, 12 cells / stacked, 12 cells = [\d.]+", out)
+    for way in ("workers=1", "workers=2", "workers=auto", "workers=2, 2 busy neighbours", "workers=1, no snapshots"):
+        assert re.search(rf"^  {way} +[\d.]+ s +[\d.]+ x$", out, re.MULTILINE), out
+    assert re.search(r"^4 runs on digits, workers=2: [\d.]+ s, -?\d+ ms a run outside training", out, re.MULTILINE)
 
 
 def test_the_profile_names_what_takes_time(capsys, threads):
