@@ -18,6 +18,7 @@ from mlp_study.execution.console import ConsoleListener
 from mlp_study.files import claimed, make_folder, write_text
 from mlp_study.runs.run import Run
 from mlp_study.sweeps.checks import typed
+from mlp_study.sweeps.written import to_yaml
 
 
 def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
@@ -55,15 +56,11 @@ def _prepare(launcher: Any, overrides: list[str], number: int) -> tuple[Run, Job
         task_name=hydra.job.name,
     )
     if hydra.output_subdir is not None:
-        parts = {
-            "config": task,
-            "hydra": OmegaConf.masked_copy(composed, "hydra"),
-            "overrides": hydra.overrides.task,
-        }
+        parts = {"config": task, "hydra": {"hydra": hydra}, "overrides": hydra.overrides.task}
         # A directory that is in use, or cannot be written, is the run's own failure, and is recorded as that later.
         with suppress(UserError, OSError), claimed(folder):
             saved = make_folder(folder / hydra.output_subdir)
             for name, part in parts.items():
-                write_text(saved / f"{name}.yaml", OmegaConf.to_yaml(part))
+                write_text(saved / f"{name}.yaml", to_yaml(part))
     context.callbacks.on_job_start(config=composed, task_function=launcher.task_function)
     return Run(typed(task), folder, tuple(hydra.overrides.task), str(hydra.sweep.subdir)), returned
