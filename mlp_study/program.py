@@ -79,13 +79,13 @@ def _signals() -> dict[int, Any]:
     """Set the handlers; returns those of before. Only the main thread may."""
     if threading.current_thread() is not threading.main_thread():
         return {}
-    wanted: dict[int, Any] = {signal.SIGTERM: _interrupt, signal.SIGHUP: signal.SIG_IGN}
+    wanted: dict[int, Any] = {signal.SIGTERM: interrupt, signal.SIGHUP: signal.SIG_IGN}
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell's background process ignores it
-        wanted[signal.SIGINT] = _interrupt
+        wanted[signal.SIGINT] = interrupt
     return {number: signal.signal(number, handler) for number, handler in wanted.items()}
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
+def interrupt(number: int, frame: FrameType | None) -> None:
     """Interrupt what is done; an import first comes to its end, since torch's does not survive an exception inside."""
     while frame is not None:
         if frame.f_code.co_filename == "<frozen importlib._bootstrap>":

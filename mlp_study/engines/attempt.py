@@ -50,7 +50,7 @@ class Attempt:
     def begin(self, data: ImageDataModule) -> None:
         """Initialize the network and write what is known before training."""
         with self._alone():
-            self.module = LitMLP.of(self.run.config, data.train[0].shape[1], len(data.classes))
+            self.module = self._fresh(data)
             self.writer.begin(self.module.mlp, data)
             self._say(summary(self.module.mlp))
             num_val = 0 if data.val is None else len(data.val[0])
@@ -64,15 +64,21 @@ class Attempt:
         Raises:
             Exception: `state` is not what it should be.
         """
-        self.module = LitMLP.of(self.run.config, data.train[0].shape[1], len(data.classes))
+        self.module = self._fresh(data)
         self.restored = state["network"]
         self.judge.set_state(state["judge"])
         self.train_seconds, self.num_images = state["train_seconds"], state["num_images"]
         num_epochs = len(state["writer"]["history"])
+        num_done, num_images = state["network"]["ImageDataModule"].get("num_done", 0), data.train_batches(0).num_images
+        inside = f" and {num_done:,} of {num_images:,} images" if num_done else ""
         with self._alone():
             self.writer.resume(self.module.mlp, data, state["writer"])
-            self._say(f"going on after epoch {num_epochs}/{self.judge.max_epochs}")
-            self.listener.advanced(num_epochs, 0)
+            self._say(f"going on after epoch {num_epochs}/{self.judge.max_epochs}{inside}")
+            self.listener.advanced(num_epochs + num_done / num_images, 0)
+
+    def _fresh(self, data: ImageDataModule) -> LitMLP:
+        """The module, in the type that it is trained in: weights in double precision find their place only there."""
+        return LitMLP.of(self.run.config, data.train[0].shape[1], len(data.classes)).to(data.dtype)
 
     def state(self, network: dict[str, Any]) -> dict[str, Any]:
         """What `resume` needs, plain; `network` is the content of a checkpoint as it would be saved now."""
@@ -177,7 +183,7 @@ class Ghost(Attempt):
 
     def begin(self, data: ImageDataModule) -> None:
         """Initialize the network."""
-        self.module = LitMLP.of(self.run.config, data.train[0].shape[1], len(data.classes))
+        self.module = self._fresh(data)
 
     def resume(self, data: ImageDataModule, state: Mapping[str, Any]) -> None:
         """Go on from `state`."""

@@ -33,16 +33,19 @@ def content(
     num_epochs: int,
     num_blocks: int,
     order: dict[str, Any],
+    part: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What a checkpoint holds.
 
     Args:
-        module: the network, at the end of an epoch.
+        module: the network.
         optimizer: its optimizer's `state_dict`.
         scheduler: its schedule's, or None.
         num_epochs: finished.
         num_blocks: batches of Lightning's in an epoch, of several mini-batches each.
         order: the data module's `state_dict`.
+        part: inside an epoch what the steps of it have come to, see `mlp_study.engines.lit.LitMLP.part`; only snapshots
+            hold that.
     """
     result = {
         "epoch": num_epochs - 1,
@@ -57,6 +60,8 @@ def content(
         "hyper_parameters": dict(module.hparams),
         "ImageDataModule": order,
     }
+    if part is not None:
+        result["part"] = part
     module.on_save_checkpoint(result)
     return _own(result)
 
@@ -82,8 +87,10 @@ def _own(value: Any) -> Any:
 
 
 def _loops(num_epochs: int, num_blocks: int, num_steps: int) -> dict[str, Any]:
-    """Where Lightning's loops are at the end of an epoch, when it would save a checkpoint itself."""
+    """Where Lightning's loops are at the end of an epoch, when it would save a checkpoint, or before the first."""
     loops = copy.deepcopy(_fresh_loops())
+    if not num_epochs:
+        return loops
     fit = loops["fit_loop"]
     done = {"ready": num_epochs, "started": num_epochs, "processed": num_epochs, "completed": num_epochs - 1}
     fit["epoch_progress"] = {"total": dict(done), "current": dict(done)}

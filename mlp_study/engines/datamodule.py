@@ -6,7 +6,7 @@ does. Here one epoch is one seeded permutation, and `steps_per_execution` mini-b
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple, Self
 
@@ -55,15 +55,32 @@ class Batches:
         self.rows = batch_size * steps_per_execution
         self.num_images = len(images) if limit is None else min(len(images), limit * batch_size)
         self.generator = torch.Generator().manual_seed(seed)
+        self._at_start = self.generator.get_state()  # of the epoch under way
+        self._num_done = 0
+
+    def state(self, num_done: int = 0) -> dict[str, Any]:
+        """Where the order has come to: `num_done` images into the epoch under way, or with 0 at its end."""
+        if not num_done:
+            return {"order": self.generator.get_state()}
+        return {"order": self._at_start, "num_done": num_done}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from there: what was handed over of that epoch comes as blocks that are short or empty."""
+        self.generator.set_state(state["order"])
+        self._num_done = state.get("num_done", 0)
 
     def __len__(self) -> int:
         return -(-self.num_images // self.rows)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        self._at_start = self.generator.get_state()
+        done, self._num_done = self._num_done, 0
         # Drawn on the CPU, so that the order is the same on every device.
         order = torch.randperm(len(self.images), generator=self.generator)[: self.num_images].to(self.images.device)
         for rows in order.split(self.rows):
-            yield self.images[rows], self.labels[rows]
+            left = rows[done:]
+            done = max(0, done - len(rows))
+            yield self.images[left], self.labels[left]
 
 
 class Slices:
@@ -110,7 +127,7 @@ class ImageDataModule(L.LightningDataModule):
         self.steps_per_execution = steps_per_execution
         self.limits = limits or {}
         self._batches: Batches | None = None
-        self._order: Tensor | None = None
+        self._order: dict[str, Any] | None = None
 
     @classmethod
     def of(cls, config: Config, device: torch.device) -> Self:
@@ -154,7 +171,7 @@ class ImageDataModule(L.LightningDataModule):
         """Mini-batches for training; after `load_state_dict`, from where the order had come to."""
         self._batches = self.train_batches(self.seed)
         if self._order is not None:
-            self._batches.generator.set_state(self._order)
+            self._batches.set_state(self._order)
         return self._batches
 
     def val_dataloader(self) -> Slices | list[Any]:
@@ -165,13 +182,16 @@ class ImageDataModule(L.LightningDataModule):
         """Large slices of the test images; empty where the source has no labelled ones."""
         return Slices(self.test[0], self.test[1], self.limits.get("test")) if self.test is not None else []
 
-    def state_dict(self) -> dict[str, Any]:
-        """Where the order of the batches has come to: Lightning puts it into its checkpoints, and so do we."""
-        return {} if self._batches is None else {"order": self._batches.generator.get_state()}
+    def state_dict(self, num_done: int = 0) -> dict[str, Any]:
+        """Where the order of the batches has come to: Lightning puts it into its checkpoints, and so do we.
+
+        `num_done`: see `Batches.state`.
+        """
+        return {} if self._batches is None else self._batches.state(num_done)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from there."""
-        self._order = state_dict.get("order")
+        self._order = state_dict if "order" in state_dict else None
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         """Nothing to do: the batches are born on the device."""

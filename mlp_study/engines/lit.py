@@ -7,6 +7,7 @@ the device for a number; losses and hits are summed there and read once, when th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Self, cast
 
 import lightning as L
@@ -65,6 +66,9 @@ class LitMLP(L.LightningModule):
         self.first_loss: Tensor | None = None
         self.last_batch: Batch | None = None
         self.num_steps = 0  # all epochs together
+        self.before_step: Callable[[], None] = lambda: None  # for whoever wants to come between two mini-batches
+        self._block = Block()
+        self._part: dict[str, Any] | None = None
 
     @classmethod
     def of(cls, config: Config, in_size: int, out_size: int) -> Self:
@@ -99,18 +103,25 @@ class LitMLP(L.LightningModule):
         return [optimizer_], [{"scheduler": LambdaLR(optimizer_, factor), "interval": "step"}]
 
     def on_train_epoch_start(self) -> None:
-        """Forget the last epoch's running means."""
+        """Forget the last epoch's running means; after a snapshot from inside an epoch, go on with its own."""
         self.train_loss.reset()
         self.train_acc.reset()
+        if self._part is not None:
+            part, self._part = self._part, None
+            self.train_loss.total, self.train_acc.total = part["losses"], part["hits"]
+            self.train_loss.num = self.train_acc.num = part["num"]
+            self._block.losses = list(part["block"].to(self.device))
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Train on each of the mini-batches in `batch`, images (K * batch_size, pixels) and labels."""
+        if not len(batch[1]):  # a snapshot was taken after it
+            return
         # The optimizer itself: Lightning's wrapper would add a fifth to the time of a step.
         optimizer_ = cast(torch.optim.Optimizer, self.optimizers(use_pl_optimizer=False))
         scheduler = cast(LambdaLR | None, self.lr_schedulers())
-        size = self.batch_size
-        all_losses, all_logits = [], []
+        size, block = self.batch_size, self._block
         for x, labels in zip(batch[0].split(size), batch[1].split(size), strict=True):
+            self.before_step()
             logits = self.mlp(x)  # (B, classes)
             loss = self.with_penalty(mean_loss(self.loss, logits, labels, self.output_activation))
             optimizer_.zero_grad()
@@ -120,16 +131,38 @@ class LitMLP(L.LightningModule):
             optimizer_.step()
             if scheduler is not None:
                 scheduler.step()
-            all_losses.append(loss.detach())
-            all_logits.append(logits.detach())
-        self.num_steps += len(all_losses)
+            block.losses.append(loss.detach())
+            block.logits.append(logits.detach())
+            block.labels.append(labels)
+            self.num_steps += 1
+            if self.first_loss is None:
+                self.first_loss = block.losses[0]
         # The running means, once for all mini-batches: a step's own few small sums would take a tenth of its time.
-        sizes = torch.tensor([len(logits) for logits in all_logits], device=labels.device)
-        self.train_loss.add(torch.stack(all_losses).double() @ sizes.double(), len(batch[1]))
-        self.train_acc.add((torch.cat(all_logits).argmax(-1) == batch[1]).sum(), len(batch[1]))
-        if self.first_loss is None:
-            self.first_loss = all_losses[0]
+        sizes = torch.tensor([*[size] * (len(block.losses) - 1), len(x)], device=labels.device)
+        self.train_loss.add(torch.stack(block.losses).double() @ sizes.double(), len(batch[1]))
+        self.train_acc.add(block.hits(), len(batch[1]))
+        self._block = Block()
         self.last_batch = (x, labels)
+
+    @property
+    def num_done(self) -> int:
+        """Images of the epoch under way that were trained on."""
+        return self.train_acc.num + sum(map(len, self._block.labels))
+
+    def part(self) -> dict[str, Any]:
+        """What the epoch under way has come to, for `content` of `mlp_study.engines.checkpoint`.
+
+        `num` images are done; `hits` are of all of them. `losses` are summed over the blocks of mini-batches that are
+        over; `block` (K,) are those of the one that is not, to be summed at once for the same last bits.
+        """
+        block = self._block
+        hits = self.train_acc.total + (block.hits() if block.logits else 0)
+        return {
+            "num": self.num_done,
+            "losses": float(self.train_loss.total),
+            "hits": float(hits),
+            "block": torch.stack(block.losses) if block.losses else torch.zeros(0),
+        }
 
     def with_penalty(self, loss: Tensor) -> Tensor:
         """Add l2 * sum(w^2) over the kernels."""
@@ -195,6 +228,7 @@ class LitMLP(L.LightningModule):
         if state.get("first_loss") is not None:
             self.first_loss = torch.tensor(state["first_loss"], dtype=torch.float64)
         self.mlp.set_dropout_state(state.get("dropout", {}))
+        self._part = checkpoint.get("part")
 
     @torch.no_grad()
     def layer_states(self) -> list[LayerState]:
@@ -209,6 +243,22 @@ class LitMLP(L.LightningModule):
             for name, layer in self.mlp.dense.items()
             if layer.weight.grad is not None
         ]
+
+
+class Block:
+    """Mini-batches that are handed over together: the losses, logits (B, classes) and labels (B,) of each so far.
+
+    After a snapshot from inside a block, its first losses have no logits: their hits are counted.
+    """
+
+    def __init__(self) -> None:
+        self.losses: list[Tensor] = []
+        self.logits: list[Tensor] = []
+        self.labels: list[Tensor] = []
+
+    def hits(self) -> Tensor:
+        """How many are classified right."""
+        return (torch.cat(self.logits).argmax(-1) == torch.cat(self.labels)).sum()
 
 
 class EpochMean:

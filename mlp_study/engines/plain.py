@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import lightning as L
@@ -16,6 +17,7 @@ from mlp_study.engines import checkpoint
 from mlp_study.engines.attempt import Attempt
 from mlp_study.engines.datamodule import ImageDataModule
 from mlp_study.engines.device import flops_per_step, use_threads
+from mlp_study.engines.interrupts import Interrupts
 from mlp_study.engines.lit import LitMLP
 from mlp_study.engines.quiet import quiet_lightning
 from mlp_study.engines.snapshot import Saver
@@ -34,11 +36,12 @@ def train(attempts: Sequence[Attempt], data: ImageDataModule, listener: Listener
         listener: told of every block of mini-batches.
         saver: of snapshots.
     """
-    for attempt in attempts:
-        _train(attempt, data, listener, saver)
+    with saver.interruptible(listener) as interrupts:
+        for attempt in attempts:
+            _train(attempt, data, Recorder(attempt, data, listener, saver, interrupts))
 
 
-def _train(attempt: Attempt, data: ImageDataModule, listener: Listener, saver: Saver) -> None:
+def _train(attempt: Attempt, data: ImageDataModule, recorder: Recorder) -> None:
     settings, module = attempt.run.config.trainer, attempt.module
     use_threads(flops_per_step(module.mlp, data.data.batch_size))
     with quiet_lightning():
@@ -48,7 +51,7 @@ def _train(attempt: Attempt, data: ImageDataModule, listener: Listener, saver: S
             precision=settings.precision,  # type: ignore[arg-type]
             max_epochs=settings.max_epochs,
             deterministic=settings.deterministic,
-            callbacks=[Recorder(attempt, data, listener, saver)],
+            callbacks=[recorder],
             logger=False,
             enable_checkpointing=False,
             enable_progress_bar=False,
@@ -58,15 +61,15 @@ def _train(attempt: Attempt, data: ImageDataModule, listener: Listener, saver: S
         try:
             with _checkpoint_file(attempt.restored) as path:
                 trainer.fit(module, datamodule=data, ckpt_path=path, weights_only=True)
+            if attempt.result is not None:  # it failed on the way
+                return
+            test = None
+            if attempt.status != DIVERGED and data.test is not None:
+                trainer.test(module, datamodule=data, verbose=False)
+                found = module.evaluated["test"]
+                test = TestOutcome(float(found.loss), float(found.acc), found.predicted.cpu().numpy())
         except SystemExit:  # Lightning's own end of a Ctrl-C, with an exit code that says nothing of it
             raise KeyboardInterrupt from None
-        if attempt.result is not None:  # it failed on the way
-            return
-        test = None
-        if attempt.status != DIVERGED and data.test is not None:
-            trainer.test(module, datamodule=data, verbose=False)
-            found = module.evaluated["test"]
-            test = TestOutcome(float(found.loss), float(found.acc), found.predicted.cpu().numpy())
     attempt.finish(test, data)
 
 
@@ -83,11 +86,25 @@ def _checkpoint_file(content: dict[str, Any] | None) -> Iterator[str | None]:
 
 
 class Recorder(Callback):
-    """Hands every epoch to the attempt and ends training with it."""
+    """Hands every epoch to the attempt and ends training with it; between two steps, it saves and is interrupted."""
 
-    def __init__(self, attempt: Attempt, data: ImageDataModule, listener: Listener, saver: Saver) -> None:
+    def __init__(
+        self, attempt: Attempt, data: ImageDataModule, listener: Listener, saver: Saver, interrupts: Interrupts
+    ) -> None:
         self.attempt, self.data, self.listener, self.saver = attempt, data, listener, saver
+        self.interrupts = interrupts
         self._started = 0.0
+        self._num_images = data.train_batches(0).num_images  # in an epoch
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Come between the steps; and handle SIGTERM, for which Lightning has just set a handler of its own."""
+        assert isinstance(pl_module, LitMLP)
+        pl_module.before_step = partial(self._before_step, trainer, pl_module)
+        self.interrupts.take()
+
+    def on_test_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Handle SIGTERM again."""
+        self.interrupts.take()
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Start the clock."""
@@ -98,7 +115,7 @@ class Recorder(Callback):
     ) -> None:
         """Tell of the progress. Nothing here reads a number from the device."""
         self.attempt.num_images += len(batch[0])
-        self.listener.advanced(1 / trainer.num_training_batches, len(batch[0]))
+        self.listener.advanced(len(batch[0]) / self._num_images, len(batch[0]))
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Record the epoch. Lightning calls this after validation."""
@@ -111,7 +128,7 @@ class Recorder(Callback):
         if "val" in pl_module.evaluated:
             found = pl_module.evaluated["val"]
             row |= {"val_loss": float(found.loss), "val_acc": float(found.acc)}
-        self.attempt.train_seconds += time.perf_counter() - self._started
+        self._add_seconds()
         states = pl_module.layer_states()
         row.update({key: float(value) for key, value in layer_statistics(states).items()})
         tags = layer_histograms(states) if self.attempt.writer.wants_histograms else {}
@@ -120,23 +137,39 @@ class Recorder(Callback):
             row,
             {tag: members[0] for tag, members in tags.items()},
             float(pl_module.first_loss),
-            lambda: self._network(trainer, pl_module),
+            partial(self._network, trainer, pl_module),
         )
         if self.attempt.status:
             trainer.should_stop = True
-        else:
-            run = self.attempt.run
-            self.saver.offer([run], lambda: [self.attempt.state(self._network(trainer, pl_module))], {})
+        elif self.saver.is_due():
+            self._save(trainer, pl_module)
 
-    def _network(self, trainer: L.Trainer, module: LitMLP) -> dict[str, Any]:
-        """The content of a checkpoint."""
+    def _before_step(self, trainer: L.Trainer, module: LitMLP) -> None:
+        """Save, if it is time to; at the very beginning of an epoch, the end of the last one was the time."""
+        if self.saver.is_due(is_inside=True) and module.num_done:
+            self._add_seconds()
+            self._save(trainer, module, is_inside=True)
+            self._started = time.perf_counter()
+
+    def _add_seconds(self) -> None:
+        now = time.perf_counter()
+        self.attempt.train_seconds += now - self._started
+        self._started = now
+
+    def _save(self, trainer: L.Trainer, module: LitMLP, is_inside: bool = False) -> None:
+        attempt = self.attempt
+        self.saver.save([attempt.run], lambda: [attempt.state(self._network(trainer, module, is_inside))], {})
+
+    def _network(self, trainer: L.Trainer, module: LitMLP, is_inside: bool = False) -> dict[str, Any]:
+        """The content of a checkpoint, at the end of an epoch or inside it."""
         optimizer, scheduler = module.optimizers(use_pl_optimizer=False), module.lr_schedulers()
         assert isinstance(optimizer, torch.optim.Optimizer)
         return checkpoint.content(
             module,
             optimizer.state_dict(),
             None if scheduler is None else scheduler.state_dict(),  # type: ignore[union-attr]
-            trainer.current_epoch + 1,
+            trainer.current_epoch + (not is_inside),
             int(trainer.num_training_batches),
-            self.data.state_dict(),
+            self.data.state_dict(module.num_done if is_inside else 0),
+            module.part() if is_inside else None,
         )

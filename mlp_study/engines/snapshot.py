@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,10 @@ from typing import Any
 import torch
 
 from mlp_study.engines.checkpoint import read_plain
+from mlp_study.engines.interrupts import Interrupts
 from mlp_study.errors import NotWritten, UserError
 from mlp_study.files import replaced
+from mlp_study.runs.listener import Listener
 from mlp_study.runs.run import SNAPSHOT, Run
 from mlp_study.version import __version__
 
@@ -93,7 +95,7 @@ def set_aside(path: Path) -> None:
 
 @dataclass
 class Saver:
-    """Saves the snapshots of one task.
+    """Saves the snapshots of one task, every so often and when it is interrupted.
 
     Args:
         runs: of the task, in its order; all in directories beside each other.
@@ -106,6 +108,8 @@ class Saver:
     restored: Snapshot | None = None
     _last: float = field(default_factory=lambda: time.monotonic())
     _pause: float = 0.0
+    _interrupts: Interrupts = field(default_factory=Interrupts)
+    _listener: Listener | None = None  # has yet to be told of an interrupt
 
     def __post_init__(self) -> None:
         intervals = [run.config.trainer.snapshot_seconds for run in self.runs]
@@ -117,14 +121,52 @@ class Saver:
         if self.interval is not None and len(self.runs) > 1 and self.restored is None:
             self._write(self.runs, None, {})
 
-    def offer(self, runs: Sequence[Run], states: Callable[[], list[dict[str, Any]]], common: dict[str, Any]) -> None:
-        """Save what `states` makes of `runs`, those that still train, if it is time to."""
-        now = time.monotonic()
-        if self.interval is None or now - self._last < max(self.interval, self._pause):
+    @contextmanager
+    def interruptible(self, listener: Listener) -> Iterator[Interrupts]:
+        """While inside, a first Ctrl-C or SIGTERM makes `save` due and be the end; `listener` is told.
+
+        Without snapshots, there is nothing to wait for, and it ends as it would outside.
+        """
+        if self.interval is None:
+            yield self._interrupts
             return
+        self._listener = listener
+        with self._interrupts:
+            yield self._interrupts
+            if self._interrupts.is_asked:  # too late to be saved: all is done, and that it ends is still to come
+                self.remove()
+
+    def is_due(self, is_inside: bool = False) -> bool:
+        """Whether it is time to `save`.
+
+        Args:
+            is_inside: an epoch, not at its end; there an interval of 0, every epoch, is no reason.
+        """
+        if self._interrupts.is_asked:
+            return True
+        if self.interval is None or (is_inside and not self.interval):
+            return False
+        return time.monotonic() - self._last >= max(self.interval, self._pause)
+
+    def save(self, runs: Sequence[Run], states: Callable[[], list[dict[str, Any]]], common: dict[str, Any]) -> None:
+        """Save what `states` makes of `runs`, those that still train.
+
+        Raises:
+            KeyboardInterrupt: that was all that there was to do before the end.
+        """
+        self.answer()
+        started = time.monotonic()
         self._write(runs, states(), common)
         self._last = time.monotonic()
-        self._pause = (self._last - now) / LARGEST_SHARE if self.interval else 0.0
+        self._pause = (self._last - started) / LARGEST_SHARE if self.interval else 0.0
+        if self._interrupts.is_asked:
+            raise KeyboardInterrupt
+
+    def answer(self) -> None:
+        """Say of an interrupt that it was heard, once; between two steps, since nothing can be said at any moment."""
+        if self._interrupts.is_asked and self._listener is not None:
+            listener, self._listener = self._listener, None
+            listener.remarked("interrupted: saving where training has come to; once more ends at once")
 
     def remove(self) -> None:
         """There is nothing to go on with any more."""

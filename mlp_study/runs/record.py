@@ -69,6 +69,8 @@ class RunRecord:
         self.history = [dict(row) for row in history]
         if self.history:
             self._write_history()
+        else:
+            (self.run.folder / HISTORY).unlink(missing_ok=True)
 
     def log(self, text: str) -> None:
         """Add to train.log, in the form of Hydra's own lines."""

@@ -18,6 +18,7 @@ from mlp_study.engines.device import flops_per_step, use_threads
 from mlp_study.engines.snapshot import Saver
 from mlp_study.engines.stack.grouping import EVAL_ROWS
 from mlp_study.engines.stack.network import StackedMLP
+from mlp_study.engines.stack.part import Part
 from mlp_study.engines.stack.updates import Updates
 from mlp_study.engines.writer import TestOutcome
 from mlp_study.learning.evaluation import Evaluation, evaluate
@@ -43,7 +44,8 @@ def train(attempts: Sequence[Attempt], data: ImageDataModule, listener: Listener
     torch.use_deterministic_algorithms(first.run.config.trainer.deterministic)
     trainer = StackTrainer(attempts, data, listener, saver)
     use_threads(trainer.num_at_start * flops_per_step(first.module.mlp, data.data.batch_size))
-    trainer.fit()
+    with saver.interruptible(listener):
+        trainer.fit()
 
 
 class StackTrainer:
@@ -79,6 +81,8 @@ class StackTrainer:
         self.first_losses: Tensor | None = None
         self.num_images = data.train_batches(0).num_images  # in an epoch
         self.num_epochs = 0  # that are over
+        self.part: Part | None = None  # of the epoch under way
+        self._started = 0.0
         if restored:
             self._restore(restored)
 
@@ -87,9 +91,11 @@ class StackTrainer:
         self.num_epochs = restored[0]["epoch"] + 1
         self.updates.restore(self.network, restored)
         for member, content in zip(self.members, restored, strict=True):
-            self.batches[member.run.config.seed].generator.set_state(content["ImageDataModule"]["order"])
+            self.batches[member.run.config.seed].set_state(content["ImageDataModule"])
         losses = [content["LitMLP"]["first_loss"] for content in restored]
         self.first_losses = torch.tensor(losses, dtype=torch.float64, device=self.data.device)
+        if "part" in restored[0]:
+            self.part = Part.restored([content["part"] for content in restored], self.data.device)
 
     def _batches(self, seed: int, steps_per_execution: int) -> Batches:
         batches = self.data.train_batches(streams(seed).order)
@@ -98,39 +104,51 @@ class StackTrainer:
 
     def fit(self) -> None:
         """Train until every member has ended; each is recorded at its own epoch and leaves the computation."""
-        for epoch in range(self.num_epochs, self.max_epochs):
-            started = time.perf_counter()
+        while self.num_epochs < self.max_epochs:
+            self._started = time.perf_counter()
             losses, hits, last = self.train_epoch()
             rows = self._rows(losses, hits)
-            share = (time.perf_counter() - started) / len(self.members)
+            self._add_seconds()
             for member in self.members:
-                member.train_seconds += share
                 member.num_images += self.num_images
-            self._record(rows, last, epoch)
+            self._record(rows, last)
             self._let_go()
             if not self.members:
                 return
-            self.saver.offer(
-                [member.run for member in self.members],
-                partial(self._states, epoch),
-                {"num_members": self.num_at_start, "num_seeds": self.num_seeds},
-            )
+            if self.saver.is_due():
+                self._save()
+
+    def _add_seconds(self) -> None:
+        """Give each member its share of the time since this was asked for last."""
+        now = time.perf_counter()
+        for member in self.members:
+            member.train_seconds += (now - self._started) / len(self.members)
+        self._started = now
+
+    def _save(self) -> None:
+        """Save a snapshot, between epochs or between two steps of one."""
+        common = {"num_members": self.num_at_start, "num_seeds": self.num_seeds}
+        self.saver.save([member.run for member in self.members], self._states, common)
 
     @torch.no_grad()
     def train_epoch(self) -> tuple[Tensor, Tensor, list[Tensor]]:
         """One pass over the images: sums of losses and of hits, (M,), and the last batch of each group."""
-        device, num = self.data.device, len(self.members)
+        self.part = part = self.part or Part(len(self.members), self.data.device)
         num_shown = sum(member.is_shown for member in self.members)
-        losses = torch.zeros(num, dtype=torch.float64, device=device)
-        hits = torch.zeros(num, dtype=torch.int64, device=device)
         sizes = [g.stop - g.start for g in self.network.groups]
         xs: list[Tensor] = []
-        # Nothing in this loop asks the device for a number.
+        # Nothing in this loop asks the device for a number, as long as no snapshot is due.
         for blocks in zip(*self.batches.values(), strict=True):
+            if not (num_images := len(blocks[0][0])):  # a snapshot was taken after it
+                continue
             images = [block[0].split(self.batch_size) for block in blocks]
             labels = [block[1].split(self.batch_size) for block in blocks]
-            all_losses, all_logits, all_labels = [], [], []
             for step in range(len(images[0])):
+                # At the very beginning of an epoch, the end of the last one was the time.
+                if self.saver.is_due(is_inside=True) and part.num:
+                    self._add_seconds()
+                    self._save()
+                    self._started = time.perf_counter()
                 xs = [image[step] for image in images]
                 ys = [group[step].expand(n, -1) for group, n in zip(labels, sizes, strict=True)]
                 y = ys[0] if len(ys) == 1 else torch.cat(ys)  # (M, B)
@@ -139,18 +157,15 @@ class StackTrainer:
                 self.network.backward(gradient)
                 penalties = self.updates.penalties(self.network)
                 self.updates.step(self.network)
-                all_losses.append(mean if penalties is None else mean + penalties)
-                all_logits.append(logits)
-                all_labels.append(y)
-            if self.first_losses is None:
-                self.first_losses = all_losses[0]
-            # The running means, once for all mini-batches: a tenth of the time of a step otherwise.
-            counts = torch.tensor([y.shape[1] for y in all_labels], dtype=torch.float64, device=device)
-            losses += counts @ torch.stack(all_losses).double()
-            hits += (torch.cat(all_logits, 2).mT.contiguous().argmax(2) == torch.cat(all_labels, 1)).sum(1)
-            num_images = len(blocks[0][0])
+                losses = mean if penalties is None else mean + penalties
+                if self.first_losses is None:
+                    self.first_losses = losses
+                part.add(losses, logits, y)
+            part.end_block(self.batch_size)
             self.listener.advanced(num_shown * num_images / self.num_images, num_shown * num_images)
-        return losses, hits, xs
+        self.part = None
+        self.num_epochs += 1
+        return part.losses, part.hits, xs
 
     def _rows(self, losses: Tensor, hits: Tensor) -> list[dict[str, float]]:
         """The epoch's numbers of each member, validation included."""
@@ -170,6 +185,7 @@ class StackTrainer:
         slices = self.data.val_dataloader() if part == "val" else self.data.test_dataloader()
 
         def judged(x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+            self.saver.answer()
             logits = self.network.forward([x] * len(self.network.groups), training=False)  # (M, classes, B)
             labels = labels.expand(len(logits), -1)
             losses = sample_losses(self.loss, logits.mT, labels, self.output_activation)
@@ -184,7 +200,7 @@ class StackTrainer:
         return (losses if penalties is None else losses + penalties).tolist()
 
     @torch.no_grad()
-    def _record(self, rows: list[dict[str, float]], last: list[Tensor], epoch: int) -> None:
+    def _record(self, rows: list[dict[str, float]], last: list[Tensor]) -> None:
         """Add the layers' statistics to the rows and hand them to the members."""
         activations = self.network.activations(last)
         states = [
@@ -198,24 +214,25 @@ class StackTrainer:
         for m, (member, first_loss) in enumerate(zip(self.members, self.first_losses.tolist(), strict=True)):
             rows[m].update({key: values[m] for key, values in numbers.items()})
             own = {tag: values[m] for tag, values in tags.items()} if member.writer.wants_histograms else {}
-            member.epoch(rows[m], own, first_loss, partial(self._network, m, epoch, first_loss))
+            member.epoch(rows[m], own, first_loss, partial(self._network, m, first_loss))
 
-    def _network(self, m: int, epoch: int, first_loss: float) -> dict[str, Any]:
-        """The content of member m's checkpoint: what it would be for a run alone."""
+    def _network(self, m: int, first_loss: float, part: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The content of member m's checkpoint: what it would be for a run alone; `part` is its part of an epoch."""
         member = self.members[m]
         self.network.member(m)
         member.module.num_steps = self.updates.num_steps
         member.module.first_loss = torch.tensor(first_loss)
         num_blocks = -(-self.data.num_batches // member.run.config.trainer.steps_per_execution)
-        order = {"order": self.batches[member.run.config.seed].generator.get_state()}
-        return checkpoint.content(member.module, *self.updates.state(m), epoch + 1, num_blocks, order)
+        order = self.batches[member.run.config.seed].state(0 if part is None else part["num"])
+        return checkpoint.content(member.module, *self.updates.state(m), self.num_epochs, num_blocks, order, part)
 
     @torch.no_grad()
-    def _states(self, epoch: int) -> list[dict[str, Any]]:
+    def _states(self) -> list[dict[str, Any]]:
         """What each member has come to, for a snapshot."""
         assert self.first_losses is not None
         losses = self.first_losses.tolist()
-        return [member.state(self._network(m, epoch, losses[m])) for m, member in enumerate(self.members)]
+        parts = [None] * len(losses) if self.part is None else self.part.states()
+        return [member.state(self._network(m, losses[m], parts[m])) for m, member in enumerate(self.members)]
 
     def _let_go(self) -> None:
         """Finish the members that have ended, and go on with the others."""
