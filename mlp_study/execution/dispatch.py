@@ -55,9 +55,13 @@ class Dispatch:
         with self.workers:
             for task in sorted(tasks, key=lambda task: task.cost, reverse=True):
                 self._hand_out(_Handed(task))
-            while self._handed:
-                for event in self.workers.events(1.0):
-                    self._happened(event)
+            try:
+                while self._handed:
+                    for event in self.workers.events(1.0):
+                        self._happened(event)
+            except KeyboardInterrupt:
+                self.listener.remarked("interrupted: workers save what they have come to; once more ends at once")
+                raise
         return self.results
 
     def _hand_out(self, handed: _Handed) -> None:

@@ -31,7 +31,7 @@ from mlp_study.runs.listener import Worker
 FORKED = multiprocessing.get_context("forkserver")
 FORKED.set_forkserver_preload(["mlp_study.execution.train_task", "mlp_study.execution.local_workers"])
 STARTED = multiprocessing.get_context("spawn")
-LAST_SECONDS = 8.0  # for a worker to save what it trains, once it is asked to end
+LAST_SECONDS = 9.0  # for a worker to save what it trains, once it is asked to end; it tries for one less
 PATIENCE = 10.0  # for the directories of a worker that was killed a moment ago
 
 
