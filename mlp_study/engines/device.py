@@ -43,9 +43,9 @@ def _all_threads() -> int:
     return torch.get_num_threads()
 
 
-def use_threads(flops: float) -> None:
-    """Let torch use as many threads as a step of so many operations deserves; never more than it had at the start."""
-    torch.set_num_threads(max(1, min(_all_threads(), int(flops / FLOPS_PER_THREAD))))
+def num_threads(flops: float) -> int:
+    """As many threads as a step of so many operations deserves; never more than torch had at the start."""
+    return max(1, min(_all_threads(), int(flops / FLOPS_PER_THREAD)))
 
 
 def flops_per_step(mlp: MLP, batch_size: int) -> float:

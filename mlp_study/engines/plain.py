@@ -16,7 +16,7 @@ from lightning.pytorch.callbacks import Callback
 from mlp_study.engines import checkpoint
 from mlp_study.engines.attempt import Attempt
 from mlp_study.engines.datamodule import ImageDataModule
-from mlp_study.engines.device import flops_per_step, use_threads
+from mlp_study.engines.device import flops_per_step, num_threads
 from mlp_study.engines.interrupts import Interrupts
 from mlp_study.engines.lit import LitMLP
 from mlp_study.engines.quiet import quiet_lightning
@@ -43,7 +43,7 @@ def train(attempts: Sequence[Attempt], data: ImageDataModule, listener: Listener
 
 def _train(attempt: Attempt, data: ImageDataModule, recorder: Recorder) -> None:
     settings, module = attempt.run.config.trainer, attempt.module
-    use_threads(flops_per_step(module.mlp, data.data.batch_size))
+    torch.set_num_threads(num_threads(flops_per_step(module.mlp, data.data.batch_size)))
     with quiet_lightning():
         trainer = L.Trainer(
             accelerator=data.device.type,

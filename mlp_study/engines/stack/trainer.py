@@ -11,15 +11,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mlp_study.config import Config
 from mlp_study.engines import checkpoint
 from mlp_study.engines.attempt import Attempt
 from mlp_study.engines.datamodule import Batches, ImageDataModule
-from mlp_study.engines.device import flops_per_step, use_threads
+from mlp_study.engines.device import flops_per_step, num_threads
 from mlp_study.engines.snapshot import Saver
 from mlp_study.engines.stack.grouping import EVAL_ROWS
 from mlp_study.engines.stack.network import StackedMLP
 from mlp_study.engines.stack.part import Part
 from mlp_study.engines.stack.updates import Updates
+from mlp_study.engines.threads import Threads
 from mlp_study.engines.writer import TestOutcome
 from mlp_study.learning.evaluation import Evaluation, evaluate
 from mlp_study.learning.layer_statistics import LayerState, layer_histograms, layer_statistics
@@ -27,6 +29,9 @@ from mlp_study.learning.losses import losses_and_gradient, sample_losses
 from mlp_study.runs.listener import Listener
 from mlp_study.runs.result import DIVERGED, FAILED
 from mlp_study.seeds import streams
+
+# Of these, an entry has the same bits wherever it stands in a tensor.
+EXACT = {"tanh", "relu", "leaky_relu", "softsign", "linear"}
 
 
 def train(attempts: Sequence[Attempt], data: ImageDataModule, listener: Listener, saver: Saver) -> None:
@@ -43,7 +48,6 @@ def train(attempts: Sequence[Attempt], data: ImageDataModule, listener: Listener
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(first.run.config.trainer.deterministic)
     trainer = StackTrainer(attempts, data, listener, saver)
-    use_threads(trainer.num_at_start * flops_per_step(first.module.mlp, data.data.batch_size))
     with saver.interruptible(listener):
         trainer.fit()
 
@@ -81,6 +85,8 @@ class StackTrainer:
         self.first_losses: Tensor | None = None
         self.num_images = data.train_batches(0).num_images  # in an epoch
         self.num_epochs = 0  # that are over
+        most = num_threads(self.num_at_start * flops_per_step(members[0].module.mlp, self.batch_size))
+        self.threads = Threads(most, changes=_may_change_threads(configs[0]))
         self.part: Part | None = None  # of the epoch under way
         self._started = 0.0
         if restored:
@@ -137,6 +143,7 @@ class StackTrainer:
         num_shown = sum(member.is_shown for member in self.members)
         sizes = [g.stop - g.start for g in self.network.groups]
         xs: list[Tensor] = []
+        self.threads.pause()
         # Nothing in this loop asks the device for a number, as long as no snapshot is due.
         for blocks in zip(*self.batches.values(), strict=True):
             if not (num_images := len(blocks[0][0])):  # a snapshot was taken after it
@@ -157,6 +164,7 @@ class StackTrainer:
                 self.network.backward(gradient)
                 penalties = self.updates.penalties(self.network)
                 self.updates.step(self.network)
+                self.threads.stepped()
                 losses = mean if penalties is None else mean + penalties
                 if self.first_losses is None:
                     self.first_losses = losses
@@ -260,6 +268,11 @@ class StackTrainer:
         self.updates.keep(self.network, kept)
         seeds = {member.run.config.seed for member in self.members}
         self.batches = {seed: batches for seed, batches in self.batches.items() if seed in seeds}
+
+
+def _may_change_threads(config: Config) -> bool:
+    """Whether a step has the same bits with any number of threads: some activations, and float64, have not always."""
+    return config.trainer.precision == "32-true" and set(config.model.activations) <= EXACT
 
 
 def _runs_of_equal(values: Sequence[Any]) -> list[slice]:
