@@ -16,6 +16,7 @@ SUBCOMMANDS = {
     "train": ("commands.training", "train one run, or with -m every combination of the values given"),
     "predict": ("commands.predicting", "evaluate a trained run, or predict with it"),
     "inspect": ("commands.inspecting", "look inside a trained run: weights, representations, embeddings"),
+    "status": ("commands.watching", "where a study stands, while it is trained"),
     "report": ("commands.reporting", "draw the figures of a study"),
     "reproduce": ("reproduce.reproducing", "re-run what the documents claim, and write what holds"),
 }

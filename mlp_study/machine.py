@@ -39,8 +39,14 @@ def cuda_memory() -> list[int]:
     return found
 
 
-def device_names() -> list[str]:
-    """What CUDA_VISIBLE_DEVICES calls each CUDA device that this process sees; empty where there is none."""
+def device_names(accelerator: str) -> list[str]:
+    """What CUDA_VISIBLE_DEVICES calls each CUDA device that is to train; empty where the processor is.
+
+    Args:
+        accelerator: auto, cpu or cuda.
+    """
+    if accelerator == "cpu":
+        return []
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         return [name.strip() for name in visible.split(",") if name.strip() not in ("", "-1", "NoDevFiles")]

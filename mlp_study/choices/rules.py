@@ -76,6 +76,13 @@ def boolean(value: Any) -> bool:
     return value
 
 
+def any_text(value: Any) -> str:
+    """A text, an empty one too."""
+    if not isinstance(value, str):
+        raise ValueError("a text")
+    return value
+
+
 def text(value: Any) -> str:
     """Some text, not empty."""
     if not isinstance(value, str) or not value:

@@ -13,16 +13,17 @@ from typing import Any
 import numpy as np
 
 from mlp_study.data import arrays
-from mlp_study.door.spelling import Words, quoted, words_of
+from mlp_study.door.spelling import Words, words_of
 from mlp_study.door.study import Study
 from mlp_study.door.trained_run import Run
 from mlp_study.errors import RunsFailed, UserError
 from mlp_study.files import claimed, replaced
 from mlp_study.runs import table
-from mlp_study.runs.listener import Listener
+from mlp_study.runs.listener import Both, Listener
 from mlp_study.runs.result import FAILED, Result
 from mlp_study.runs.run import name_of
 from mlp_study.sweeps.checks import check_ready, check_workers
+from mlp_study.sweeps.grammar import spelled
 from mlp_study.sweeps.sweep import check_all
 from mlp_study.sweeps.words import single_run, study_runs
 
@@ -56,6 +57,7 @@ def sweep(
     from mlp_study.execution.carry_out import carry_out, check_engine
     from mlp_study.execution.choosing import local
     from mlp_study.execution.console import ConsoleListener
+    from mlp_study.execution.heartbeat import Heartbeat
 
     check_engine(engine)
     check_workers("workers", workers)
@@ -69,10 +71,14 @@ def sweep(
         runs = study_runs([*typed, *saved], given)
         check_all(runs)
     home = runs[0].folder.parent
-    with claimed(home), ConsoleListener(runs) if progress else _Silent() as listener:
+    with (
+        claimed(home),
+        ConsoleListener(runs) if progress else _Silent() as shown,
+        Heartbeat(home, "") as heartbeat,
+    ):
         results: list[Result] = []
         try:
-            results = carry_out(runs, engine, listener, workers=local(workers))
+            results = carry_out(runs, engine, Both(shown, heartbeat), workers=local(workers))
         finally:  # of an interrupted one, too
             table.write_table(home, table.table(home, [result for result in results if result.status == FAILED]))
     failed = [f"{result.name}: {result.reason}" for result in results if result.status == FAILED]
@@ -187,7 +193,7 @@ def _saved(data: dict[str, np.ndarray] | None, folder: Path | None) -> Iterator[
             folder.mkdir(parents=True, exist_ok=True)
             with replaced(path) as temporary, temporary.open("wb") as file:
                 np.savez(file, **data)  # type: ignore[arg-type]
-        yield ["data=arrays", f"data.file={quoted(str(path))}"]
+        yield ["data=arrays", f"data.file={spelled(str(path))}"]
     except UserError:
         with suppress(OSError):
             if is_new:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlp_study.errors import UserError
+from mlp_study.sweeps.grammar import spelled
 
 Words = str | Mapping[str, Any]
 
@@ -47,16 +48,10 @@ def _spelled(key: str, value: Any) -> str:
     if isinstance(value, (int, float)):
         return repr(value)
     if isinstance(value, str):
-        return value if value and all(c.isalnum() or c in "_./-+" for c in value) else quoted(value)
+        return spelled(value)
     if isinstance(value, (list, tuple)):
         return "[" + ",".join(_spelled(key, item) for item in value) + "]"
     raise UserError(f"{key}={value!r}: expected a number, a text, true or false, None, or a list of such")
-
-
-def quoted(text: str) -> str:
-    """A text that Hydra reads as it is, whatever is in it."""
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
 
 
 def _plain(value: Any) -> Any:

@@ -14,6 +14,7 @@ from mlp_study.door.trained_run import Run
 from mlp_study.errors import UserError
 from mlp_study.runs import cells as cells_of_study
 from mlp_study.runs import table as table_of_study
+from mlp_study.runs.run import run_folders
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,7 +27,7 @@ class Study:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        if not table_of_study.run_folders(self.folder):
+        if not run_folders(self.folder):
             raise UserError(f"{folder}: not a study: no run in it has a config.yaml")
 
     def table(self, over_seeds: bool = False) -> pd.DataFrame:

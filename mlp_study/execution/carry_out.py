@@ -8,6 +8,8 @@ imported by whoever trains.
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Callable, Sequence
 
 from mlp_study.engines.stack.grouping import describe, plan
@@ -16,8 +18,8 @@ from mlp_study.execution.dispatch import Dispatch
 from mlp_study.execution.task import Task, completed
 from mlp_study.execution.workers import Workers
 from mlp_study.files import remove_dead_lock
-from mlp_study.machine import free_memory
-from mlp_study.runs.listener import Listener
+from mlp_study.machine import device_names, free_memory
+from mlp_study.runs.listener import Listener, Worker
 from mlp_study.runs.result import Result
 from mlp_study.runs.run import SNAPSHOT, Run
 
@@ -71,8 +73,12 @@ def carry_out(
     elif tasks:
         from mlp_study.execution.train_task import train_task
 
+        accelerator = runs[0].config.trainer.accelerator
+        here = Worker("this process", socket.gethostname(), os.getpid(), "cuda" if device_names(accelerator) else "cpu")
         for i, task in enumerate(tasks):
+            listener.taken(here, [run.name for run in task.runs])
             results |= train_task(task, listener, number + i, is_alone=len(runs) == 1)
+            listener.freed(here)
     return [results[run.folder] for run in runs]
 
 

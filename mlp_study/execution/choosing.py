@@ -24,8 +24,7 @@ def local(asked: int | str) -> Callable[[Sequence[Run]], LocalWorkers | None]:
     def hire(runs: Sequence[Run]) -> LocalWorkers | None:
         accelerator = runs[0].config.trainer.accelerator
         if asked == "auto":
-            num_devices = len(device_names()) if accelerator != "cpu" else 0
-            num = min(num_devices or num_cores(), int(sum(map(seconds, runs)) / (2 * START)))
+            num = min(len(device_names(accelerator)) or num_cores(), int(sum(map(seconds, runs)) / (2 * START)))
         else:
             num = int(asked)
         num = min(num, len(runs))

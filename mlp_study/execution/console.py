@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import time
 from collections.abc import Sequence
@@ -84,8 +85,9 @@ class ConsoleListener(Listener):
             self.console.print(printable(result.line()))
 
     def taken(self, worker: Worker, names: Sequence[str]) -> None:
-        """Count it."""
-        self.workers.add(worker.name)
+        """Count it, unless it is this process."""
+        if worker.pid != os.getpid():
+            self.workers.add(worker.name)
 
     def costs(self) -> None:
         """Print what the runs took."""

@@ -15,9 +15,12 @@ from mlp_study.errors import UserError
 from mlp_study.execution.carry_out import carry_out
 from mlp_study.execution.choosing import local
 from mlp_study.execution.console import ConsoleListener
+from mlp_study.execution.heartbeat import Heartbeat
 from mlp_study.files import claimed, make_folder, write_text
+from mlp_study.runs.listener import Both
 from mlp_study.runs.run import Run
 from mlp_study.sweeps.checks import typed
+from mlp_study.sweeps.sweep import continuing
 from mlp_study.sweeps.written import to_yaml
 
 
@@ -27,13 +30,15 @@ def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], initial_job_id
     configure_log(launcher.config.hydra.hydra_logging, launcher.config.hydra.verbose)
     jobs = [_prepare(launcher, list(overrides), initial_job_idx + i) for i, overrides in enumerate(job_overrides)]
     runs = [run for run, _ in jobs]
-    with ConsoleListener(runs) as listener:
+    folder = runs[0].folder.parent
+    with ConsoleListener(runs) as console, Heartbeat(folder, continuing(folder)) as heartbeat:
+        listener = Both(console, heartbeat)
         results = carry_out(runs, launcher.engine, listener, launcher.max_members, workers=local(launcher.workers))
     for (_, returned), result in zip(jobs, results, strict=True):
         returned.return_value = result
         returned.status = JobStatus.COMPLETED
         launcher.hydra_context.callbacks.on_job_end(config=returned.hydra_cfg, job_return=returned)
-    listener.costs()
+    console.costs()
     return [returned for _, returned in jobs]
 
 

@@ -60,7 +60,7 @@ class LocalWorkers:
 
     def __init__(self, num: int, accelerator: str = "auto") -> None:
         self.num = num
-        self.devices = device_names() if accelerator != "cpu" else []
+        self.devices = device_names(accelerator)
         self.memory = 0.5 * free_memory(accelerator) / -(-num // max(1, len(self.devices)))
         self._num_threads = max(1, num_cores() // num)
         self._waiting: deque[tuple[int, Task]] = deque()

@@ -13,7 +13,8 @@ import pandas as pd
 
 from mlp_study.errors import UserError
 from mlp_study.runs.result import Damaged, Result, read_history, read_result
-from mlp_study.runs.table import METRIC_COLUMNS, overrides_that_differ, run_folders, with_numbers
+from mlp_study.runs.run import run_folders
+from mlp_study.runs.table import METRIC_COLUMNS, overrides_that_differ, with_numbers
 
 
 @dataclass(frozen=True)

@@ -54,3 +54,50 @@ class Listener:
 
     def freed(self, worker: Worker) -> None:
         """A worker is done with what it has taken, or gone."""
+
+
+class Both(Listener):
+    """Tells two."""
+
+    def __init__(self, first: Listener, second: Listener) -> None:
+        self._two = first, second
+
+    def planned(self, num_runs: int, num_complete: int, num_epochs: int, lines: Sequence[str]) -> None:
+        """Tell both."""
+        for listener in self._two:
+            listener.planned(num_runs, num_complete, num_epochs, lines)
+
+    def remarked(self, line: str) -> None:
+        """Tell both."""
+        for listener in self._two:
+            listener.remarked(line)
+
+    def advanced(self, num_epochs: float, num_images: int) -> None:
+        """Tell both."""
+        for listener in self._two:
+            listener.advanced(num_epochs, num_images)
+
+    def said(self, name: str, text: str) -> None:
+        """Tell both."""
+        for listener in self._two:
+            listener.said(name, text)
+
+    def epoch(self, name: str, row: dict[str, float]) -> None:
+        """Tell both."""
+        for listener in self._two:
+            listener.epoch(name, row)
+
+    def ended(self, name: str, result: Result) -> None:
+        """Tell both."""
+        for listener in self._two:
+            listener.ended(name, result)
+
+    def taken(self, worker: Worker, names: Sequence[str]) -> None:
+        """Tell both."""
+        for listener in self._two:
+            listener.taken(worker, names)
+
+    def freed(self, worker: Worker) -> None:
+        """Tell both."""
+        for listener in self._two:
+            listener.freed(worker)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlp_study.choices.choice import Section, setting
-from mlp_study.choices.rules import Rule, integer, list_of, number, one_of, optional
+from mlp_study.choices.rules import Rule, any_text, integer, list_of, number, one_of, optional
 from mlp_study.errors import UserError
 from mlp_study.files import finite
 
@@ -25,12 +25,6 @@ LARGEST = 2**24  # bytes of a record that is ours; a larger one is not read
 
 class Damaged(UserError):
     """A file of a run is not as it was written; the run counts as not trained."""
-
-
-def _any_text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise ValueError("a text")
-    return value
 
 
 def _mapping_to(inner: Rule) -> Rule:
@@ -68,21 +62,21 @@ class Result(Section):
             there were any.
     """
 
-    name: str = setting(_any_text)
+    name: str = setting(any_text)
     status: str = setting(one_of(COMPLETED, DIVERGED, STOPPED, FAILED))
-    reason: str = setting(_any_text)
-    overrides: tuple[str, ...] = setting(list_of(_any_text))
-    config_hash: str = setting(_any_text)
+    reason: str = setting(any_text)
+    overrides: tuple[str, ...] = setting(list_of(any_text))
+    config_hash: str = setting(any_text)
     seed: int = setting(integer(least=0, most=2**53))
     num_parameters: int = setting(integer(least=0, most=2**53))
     epochs: int = setting(integer(least=0, most=2**53))
     metrics: Mapping[str, float | None] = setting(_numbers)
     timings: Mapping[str, float | None] = setting(_numbers)
-    device: str = setting(_any_text)
-    started: str = setting(_any_text)
-    finished: str = setting(_any_text)
-    versions: Mapping[str, str] = setting(_mapping_to(_any_text))
-    sha256: Mapping[str, str] = setting(_mapping_to(_any_text))
+    device: str = setting(any_text)
+    started: str = setting(any_text)
+    finished: str = setting(any_text)
+    versions: Mapping[str, str] = setting(_mapping_to(any_text))
+    sha256: Mapping[str, str] = setting(_mapping_to(any_text))
 
     def line(self) -> str:
         """One line on how the run ended."""

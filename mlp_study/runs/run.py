@@ -114,6 +114,11 @@ def name_of(overrides: Sequence[str]) -> str:
     return ",".join(override for override in overrides if not override.startswith("hydra.")) or "default"
 
 
+def run_folders(folder: Path) -> list[Path]:
+    """The directories of a study's runs, sorted by name; `.hydra`, in a run's own directory, is none."""
+    return sorted({path.parent for name in (CONFIG, RESULT) for path in folder.glob(f"[!.]*/{name}")})
+
+
 def read_config(folder: Path) -> Config:
     """The settings of the run in `folder`.
 

@@ -14,14 +14,13 @@ from mlp_study.runs.result import (
     DAMAGED,
     DIVERGED,
     FAILED,
-    RESULT,
     STOPPED,
     UNFINISHED,
     Damaged,
     Result,
     read_result,
 )
-from mlp_study.runs.run import CONFIG
+from mlp_study.runs.run import run_folders
 from mlp_study.showing import Columns, console, printable
 
 METRIC_COLUMNS = [
@@ -77,11 +76,6 @@ def table(folder: Path, failed: Iterable[Result] = ()) -> pd.DataFrame:
     if frame.empty:
         return frame
     return frame.iloc[sorted(range(len(rows)), key=lambda i: _rank(rows[i]))]
-
-
-def run_folders(folder: Path) -> list[Path]:
-    """The directories of a study's runs, sorted by name; `.hydra`, in a run's own directory, is none."""
-    return sorted({path.parent for name in (CONFIG, RESULT) for path in folder.glob(f"[!.]*/{name}")})
 
 
 def _result(run: Path) -> Result | str | None:

@@ -81,3 +81,11 @@ def _refuse(word: str, group: str, value: Any) -> NoReturn:
     if group == "experiment" and value is None:
         raise UserError(f"{word}: expected the name of an experiment; without the word there is none")
     raise UserError(unknown(word, quoted(value), options(group), "option"))
+
+
+def spelled(text: str) -> str:
+    """A text that Hydra reads as it is, whatever is in it: in quotes, where it needs them."""
+    if text and all(c.isalnum() or c in "_./-+" for c in text):
+        return text
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -13,13 +15,13 @@ from omegaconf import OmegaConf
 
 from mlp_study.errors import NotWritten, RunsFailed, UserError
 from mlp_study.files import claimed, remove_links
-from mlp_study.runs import table
+from mlp_study.runs import table, under_way
 from mlp_study.runs.result import FAILED, Result
 from mlp_study.runs.run import Run
-from mlp_study.showing import console
+from mlp_study.showing import console, printable
 from mlp_study.sweeps.checks import check_hydra, check_ready, check_workers
 from mlp_study.sweeps.compose import SweepComposer
-from mlp_study.sweeps.grammar import check_words
+from mlp_study.sweeps.grammar import check_words, spelled
 from mlp_study.sweeps.words import runs_of
 
 MOST_LISTED = 8  # failures whose reasons are printed
@@ -53,16 +55,25 @@ def run_study(sweeper: Any, sweep: Callable[[list[str]], Any], arguments: list[s
         try:
             if num_complete == len(runs):  # torch is not needed to say so
                 console().print(f"all {len(runs)} runs are already complete")
+                under_way.remove(folder)
                 returned = []
             else:
                 returned = sweep(arguments)
         except BaseException:  # interrupted, say: what there is, is shown all the same
             with suppress(UserError, OSError):
                 show_table(folder, table.table(folder))
+                console().print(printable(f"to go on: {continuing(folder)}"))
             raise
         results = [job.return_value for batch in returned for job in batch]
         end_with_table(folder, [r for r in results if isinstance(r, Result) and r.status == FAILED])
         return returned
+
+
+def continuing(folder: Path) -> str:
+    """The command that goes on with the study in `folder`: the words of this one, with that directory."""
+    words = [word for word in sys.argv[1:] if not word.startswith("hydra.sweep.dir=")]
+    there = f"hydra.sweep.dir={spelled(str(folder.absolute()))}"
+    return shlex.join(["python", "-m", "mlp_study.train", *words, there])
 
 
 def check_all(runs: Sequence[Run]) -> int:
