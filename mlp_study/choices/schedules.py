@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 from mlp_study.choices.choice import Choice, by_name, named, setting
 from mlp_study.choices.rules import integer, number
@@ -17,6 +18,8 @@ from mlp_study.choices.rules import integer, number
 @dataclass(frozen=True)
 class Schedule(Choice):
     """What becomes of the learning rate as training goes on."""
+
+    SPANS_TRAINING: ClassVar[bool] = False  # whether the factor depends on max_epochs: then no run goes on for more
 
     def factor(self, epoch: float, max_epochs: int) -> float:
         """By what the rate is multiplied at `epoch`."""
@@ -65,6 +68,7 @@ class Cosine(Schedule):
     """Half a cosine from 1 to `final_fraction` over the whole training (Loshchilov & Hutter, 2017)."""
 
     name = "cosine"
+    SPANS_TRAINING = True
     final_fraction: float = setting(number(least=0, most=1))
 
     def factor(self, epoch: float, max_epochs: int) -> float:  # noqa: D102
@@ -79,6 +83,7 @@ class OneCycle(Schedule):
     """
 
     name = "one_cycle"
+    SPANS_TRAINING = True
     start_fraction: float = setting(number(above=0, most=1))
     rise_fraction: float = setting(number(above=0, below=1))
     final_fraction: float = setting(number(least=0, most=1))

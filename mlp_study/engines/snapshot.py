@@ -174,18 +174,29 @@ class Saver:
             self.path.unlink(missing_ok=True)
 
     def _write(self, runs: Sequence[Run], states: list[dict[str, Any]] | None, common: dict[str, Any]) -> None:
-        content = io.BytesIO()
-        torch.save(
-            {
-                "version": __version__,
-                "engine": self.engine,
-                "folders": [run.folder.name for run in runs],
-                "hashes": [run.config.hash() for run in runs],
-                "states": states,
-                "common": common,
-            },
-            content,
-        )
-        # A disk without room for it is none of the runs' failure.
-        with suppress(NotWritten), replaced(self.path) as temporary:
-            temporary.write_bytes(content.getbuffer())
+        with suppress(NotWritten):  # a disk without room for it is none of the runs' failure
+            write(self.path, self.engine, runs, states, common)
+
+
+def write(
+    path: Path, engine: str, runs: Sequence[Run], states: list[dict[str, Any]] | None, common: dict[str, Any]
+) -> None:
+    """Write a snapshot; the arguments are the attributes of `Snapshot`.
+
+    Raises:
+        NotWritten: the disk is full, or the like.
+    """
+    content = io.BytesIO()
+    torch.save(
+        {
+            "version": __version__,
+            "engine": engine,
+            "folders": [run.folder.name for run in runs],
+            "hashes": [run.config.hash() for run in runs],
+            "states": states,
+            "common": common,
+        },
+        content,
+    )
+    with replaced(path) as temporary:
+        temporary.write_bytes(content.getbuffer())

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from mlp_study.engines.stack.grouping import describe, plan
 from mlp_study.errors import UserError
 from mlp_study.execution.dispatch import Dispatch
+from mlp_study.execution.raising import bring_up, rests
 from mlp_study.execution.task import Task, completed
 from mlp_study.execution.workers import Workers
 from mlp_study.files import remove_dead_lock
@@ -53,6 +54,7 @@ def carry_out(
     check_engine(engine)
     listener = listener or Listener()
     results = {run.folder: result for run in runs if (result := completed(run)) is not None}
+    results |= bring_up([run for run in runs if run.folder not in results])
     for folder in results:
         remove_dead_lock(folder)
     todo = [run for run in runs if run.folder not in results]
@@ -62,10 +64,14 @@ def carry_out(
     begun = _begun(runs, todo, engine, listener)
     resumed = {run.folder for task in begun for run in task.runs}
     hired = workers(todo) if workers is not None and todo else None
+    if raised := [run for run in todo if run.folder not in resumed and run.earlier() is not None]:
+        begun += rests(raised, _tasks(runs, engine, max_members, hired)[0])
+        resumed |= {run.folder for run in raised}
     fresh, lines = _tasks([run for run in todo if run.folder not in resumed], engine, max_members, hired)
     if begun:
         lines = [f"going on with {sum(run in todo for task in begun for run in task.runs)} runs", *lines]
     num_epochs = sum(run.config.trainer.max_epochs for run in todo)
+    num_epochs -= sum(len(task.runs) * task.num_before for task in begun)
     listener.planned(len(runs), len(runs) - len(todo), num_epochs, lines)
     tasks = [*begun, *fresh]
     if hired is not None:

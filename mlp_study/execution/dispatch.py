@@ -92,7 +92,7 @@ class Dispatch:
             name, result = event.arguments
             run = next(run for run in handed.task.runs if run.name == name)
             self.results[run.folder] = result
-            handed.kept += run.config.trainer.max_epochs
+            handed.kept += run.config.trainer.max_epochs - handed.task.num_before
         getattr(self.listener, event.method)(*event.arguments)
 
     def _freed(self, handed: _Handed) -> None:
@@ -111,14 +111,14 @@ class Dispatch:
         if losses < MOST_LOSSES or not left:
             self.listener.remarked(f"{where}: {reason}; another goes on with {whose}")
             # What has ended is needed beside the others only where these go on.
-            again = task if task.snapshot.exists() or not left else Task.of(left, task.engine)
+            again = task if task.snapshot.exists() or not left else task.part(left)
             self._hand_out(_Handed(again, losses, mark))
         elif len(left) > 1:
             self.listener.remarked(f"{where}: {reason}, again; its {whose} are trained in halves")
             task.snapshot.unlink(missing_ok=True)
             middle = len(left) // 2
             for half in (left[:middle], left[middle:]):
-                self._hand_out(_Handed(Task.of(half, task.engine), losses - 1))
+                self._hand_out(_Handed(task.part(half), losses - 1))
         else:
             self.results[left[0].folder] = record_lost(left[0], f"worker lost: {reason}", self.listener)
             task.snapshot.unlink(missing_ok=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mlp_study.engines import plain
 from mlp_study.engines.attempt import Attempt, Ghost
+from mlp_study.engines.continued import continued
 from mlp_study.engines.datamodule import ImageDataModule
 from mlp_study.engines.device import pick_device, prepare_processor
 from mlp_study.engines.snapshot import Saver, Snapshot
@@ -63,6 +64,17 @@ def train_task(
             ended, attempts = attempts, [attempt for attempt in attempts if attempt.result is None]
         else:
             ended = attempts
+        num_left = len(refused) + sum(attempt.result is None for attempt in attempts)
+        listener.advanced(-task.num_before * num_left, 0)
+        if snapshot is None and task.rest is not None:
+            try:
+                snapshot = continued([attempt.run for attempt in attempts], task.engine, task.rest.common)
+            except UserError as error:
+                if is_alone:
+                    raise
+                for attempt in attempts:
+                    attempt.fail(error, is_held=False)
+                refused, attempts = [*refused, *attempts], []
         results |= _results(refused) | _results(ended)
         return results | (_train(attempts, task.engine, listener, number, snapshot) if attempts else {})
 

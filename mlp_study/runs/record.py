@@ -20,6 +20,7 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
@@ -57,12 +58,12 @@ class RunRecord:
         except OSError as error:
             raise NotWritten(error.filename, error) from error
         self.num_parameters, self.device = num_parameters, device
-        text = yaml.dump(self.run.config.as_dict(), Dumper=yaml.CSafeDumper, sort_keys=False)
-        write_text(folder / CONFIG, text)
+        self._write_config()
         write_text(folder / "summary.txt", summary + "\n")
 
     def resume(self, history: Sequence[Mapping[str, float]], started: float, num_parameters: int, device: str) -> None:
         """Go on after the epochs of `history`; what an interrupted run has written of later ones is forgotten."""
+        self._write_config()  # what only watches a run may be another now; and so may its last epoch
         (self.run.folder / RESULT).unlink(missing_ok=True)
         sweep_up(self.run.folder / "checkpoints")
         self.started, self.num_parameters, self.device = started, num_parameters, device
@@ -71,6 +72,21 @@ class RunRecord:
             self._write_history()
         else:
             (self.run.folder / HISTORY).unlink(missing_ok=True)
+
+    def bring_up(self, earlier: Result) -> Result:
+        """Record that a run which had ended before its last epoch ends so with these settings, too; returns how.
+
+        config.yaml first: `mlp_study.runs.raised` knows a result that it is ahead of, and this is done again.
+        """
+        self._write_config()
+        overrides, config_hash = tuple(self.run.overrides), self.run.config.hash()
+        result = replace(earlier, name=self.run.name, overrides=overrides, config_hash=config_hash)
+        self.write(result)
+        return result
+
+    def _write_config(self) -> None:
+        text = yaml.dump(self.run.config.as_dict(), Dumper=yaml.CSafeDumper, sort_keys=False)
+        write_text(self.run.folder / CONFIG, text)
 
     def log(self, text: str) -> None:
         """Add to train.log, in the form of Hydra's own lines."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -156,6 +158,20 @@ def read_history(folder: Path) -> pd.DataFrame:
     if not numeric or "train_loss" not in frame or list(frame.get("epoch", ())) != list(range(1, len(frame) + 1)):
         raise Damaged(f"{path}: damaged: not numbers for epochs 1, 2, ...")
     return frame
+
+
+def read_rows(folder: Path) -> list[dict[str, float]]:
+    """The rows of history.csv, to the last bit: as training went on with them.
+
+    Raises:
+        Damaged: there is none, or it is not as training writes it.
+    """
+    path = folder / HISTORY
+    try:
+        rows = list(csv.DictReader(io.StringIO((read_bytes(path) or b"").decode())))
+        return [{key: int(text) if key == "epoch" else float(text) for key, text in row.items()} for row in rows]
+    except (ValueError, TypeError, csv.Error):
+        raise Damaged(f"{path}: damaged: not numbers for epochs 1, 2, ...") from None
 
 
 def read_bytes(path: Path) -> bytes | None:

@@ -10,7 +10,8 @@ import yaml
 
 from mlp_study.config import Config, check
 from mlp_study.errors import UserError
-from mlp_study.runs.result import FAILED, RESULT, Damaged, Result, read_bytes, read_result
+from mlp_study.runs.raised import check_raised
+from mlp_study.runs.result import COMPLETED, FAILED, RESULT, Damaged, Result, read_bytes, read_result
 
 CONFIG = "config.yaml"
 SNAPSHOT = "snapshot.pt"  # while it or its stack trains, see `mlp_study.engines.snapshot`
@@ -51,12 +52,21 @@ class Run:
             return str(error)
         return ""
 
+    def earlier(self) -> Result | None:
+        """How it ended with fewer epochs, where it is to go on from there: `is_complete` says whether it can."""
+        try:
+            result = self.result()
+        except Damaged:
+            return None
+        is_other = result is not None and result.status != FAILED and result.config_hash != self.config.hash()
+        return result if is_other else None
+
     def is_complete(self) -> bool:
         """Whether its directory already holds the result of this very configuration; a damaged one is none.
 
         Raises:
-            UserError: it holds the result of another one, or files that no run of ours has left, which must not be
-                lost; or it is not to be passed over.
+            UserError: it holds the result of another one, with which it cannot go on, or files that no run of ours
+                has left, which must not be lost; or it is not to be passed over.
         """
         _check_ours(self.folder)
         try:
@@ -65,16 +75,16 @@ class Run:
             return False
         if result is None or result.status == FAILED:
             return False
-        if result.config_hash != self.config.hash():
-            raise UserError(
-                f"{self.folder}: holds the result of another configuration; choose another directory or remove it"
-            )
+        is_ours = result.config_hash == self.config.hash()
+        if not is_ours:
+            written = None if result.status == COMPLETED else _written_max_epochs(self.folder)
+            check_raised(self.config, self.folder, result, written)
         if not self.config.resume:
+            does = "passes over it" if is_ours else "goes on from there"
             raise UserError(
-                f"{self.folder}: already holds this run's result; resume=true passes over it, "
-                "or remove it to train anew"
+                f"{self.folder}: already holds this run's result; resume=true {does}, or remove it to train anew"
             )
-        return True
+        return is_ours
 
 
 def _check_ours(folder: Path) -> None:
@@ -107,6 +117,13 @@ def _has_our_sections(path: Path) -> bool:
     except Damaged:
         return False
     return {b"model:", b"optim:", b"trainer:"} <= set(lines)
+
+
+def _written_max_epochs(folder: Path) -> int | None:
+    try:
+        return read_config(folder).trainer.max_epochs
+    except UserError:
+        return None
 
 
 def name_of(overrides: Sequence[str]) -> str:

@@ -52,13 +52,9 @@ def table(folder: Path, failed: Iterable[Result] = ()) -> pd.DataFrame:
         folder: of the study.
         failed: results of runs whose directories may not say it: they could not be written.
     """
-    known: dict[Path, Result | str | None] = {folder / result.name: result for result in failed}
+    known = {folder / result.name: result for result in failed}
     runs = sorted({*run_folders(folder), *known})
-    found = [_result(run) for run in runs]
-    results = [
-        result if isinstance(result, Result) else known.get(run, result)
-        for run, result in zip(runs, found, strict=True)
-    ]
+    results = [_newer(_result(run), known.get(run)) for run in runs]
     differing = overrides_that_differ([result.overrides if isinstance(result, Result) else () for result in results])
     rows = []
     for run, result, overrides in zip(runs, results, differing, strict=True):
@@ -84,6 +80,13 @@ def _result(run: Path) -> Result | str | None:
         return read_result(run)
     except Damaged as error:
         return str(error)
+
+
+def _newer(found: Result | str | None, failed: Result | None) -> Result | str | None:
+    """What is said of a run: by its directory, unless that is of before it failed: of fewer epochs, say."""
+    if failed is None or (isinstance(found, Result) and found.config_hash == failed.config_hash):
+        return found
+    return failed
 
 
 def with_numbers(frame: pd.DataFrame) -> pd.DataFrame:
