@@ -7,7 +7,7 @@ ARGS ?=
 .DEFAULT_GOAL := help
 
 help:  ## show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 $(VENV)/.installed: pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -36,6 +36,14 @@ soak: $(VENV)/.installed-dev  ## hand thousands of damaged files to whatever rea
 soak-kills: $(VENV)/.installed-dev  ## kill sweeps at random moments and compare what they leave (ARGS="--kills 50")
 	PYTHONPATH=tests $(BIN)/python -m soak.kills $(ARGS)
 
+cluster-test: cluster-test-slurm  ## sweeps through a toy cluster of three nodes on this machine
+
+# Installs Debian's Slurm where it can; without it the tests skip themselves, and say so.
+cluster-test-slurm: $(VENV)/.installed-dev
+	@$(BIN)/python -m pip install --quiet --editable '.[slurm]'
+	@tests/cluster/slurm/install.sh
+	$(BIN)/python -m pytest -rs tests/cluster/test_slurm.py $(ARGS)
+
 lint: $(VENV)/.installed-dev  ## ruff, mypy, and the import laws of the rooms
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -52,4 +60,4 @@ clean:  ## remove caches (never outputs/ or .venv)
 	rm -rf build dist .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
 	find . -name __pycache__ -not -path './$(VENV)/*' -exec rm -rf {} +
 
-.PHONY: help install train reproduce test soak soak-kills lint bench tensorboard clean
+.PHONY: help install train reproduce test soak soak-kills cluster-test cluster-test-slurm lint bench tensorboard clean

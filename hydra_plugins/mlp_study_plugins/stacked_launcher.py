@@ -1,6 +1,6 @@
 """hydra/launcher=stacked: the runs of a sweep trained together. Thin: torch is imported when `launch` is called."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +32,12 @@ class StackedLauncher(Launcher):
     """Plans which runs of a sweep can be trained as one, and trains stack after stack.
 
     With the engine "lightning" it trains one run after the other, as `hydra/launcher=basic`: see the sweeper beside it.
+
+    Attributes:
+        trains_here: whether this machine is the one that needs the devices.
     """
+
+    trains_here = True
 
     def __init__(self, max_members: int | None = None, workers: Any = "auto", engine: str = "stack") -> None:
         self.max_members, self.workers, self.engine = max_members, workers, engine
@@ -40,6 +45,15 @@ class StackedLauncher(Launcher):
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Keep what Hydra hands over."""
         self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
+
+    def check(self) -> None:
+        """See, before anything is started, that it can be used; otherwise raises a UserError."""
+
+    def hire(self) -> Callable[[Any], Any]:
+        """What gives those who train, as `carry_out` asks for: processes of this machine."""
+        from mlp_study.execution.choosing import local
+
+        return local(self.workers)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Train all jobs."""

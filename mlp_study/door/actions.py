@@ -58,6 +58,7 @@ def sweep(
     from mlp_study.execution.choosing import local
     from mlp_study.execution.console import ConsoleListener
     from mlp_study.execution.heartbeat import Heartbeat
+    from mlp_study.execution.slurm_queue import end_earlier_jobs
 
     check_engine(engine)
     check_workers("workers", workers)
@@ -78,7 +79,9 @@ def sweep(
     ):
         results: list[Result] = []
         try:
-            results = carry_out(runs, engine, Both(shown, heartbeat), workers=local(workers))
+            listener = Both(shown, heartbeat)
+            end_earlier_jobs(home, listener)
+            results = carry_out(runs, engine, listener, workers=local(workers))
         finally:  # of an interrupted one, too
             table.write_table(home, table.table(home, [result for result in results if result.status == FAILED]))
     failed = [f"{result.name}: {result.reason}" for result in results if result.status == FAILED]

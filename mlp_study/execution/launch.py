@@ -13,9 +13,9 @@ from omegaconf import OmegaConf, open_dict
 
 from mlp_study.errors import UserError
 from mlp_study.execution.carry_out import carry_out
-from mlp_study.execution.choosing import local
 from mlp_study.execution.console import ConsoleListener
 from mlp_study.execution.heartbeat import Heartbeat
+from mlp_study.execution.slurm_queue import end_earlier_jobs
 from mlp_study.files import claimed, make_folder, write_text
 from mlp_study.runs.listener import Both
 from mlp_study.runs.run import Run
@@ -33,7 +33,8 @@ def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], initial_job_id
     folder = runs[0].folder.parent
     with ConsoleListener(runs) as console, Heartbeat(folder, continuing(folder)) as heartbeat:
         listener = Both(console, heartbeat)
-        results = carry_out(runs, launcher.engine, listener, launcher.max_members, workers=local(launcher.workers))
+        end_earlier_jobs(folder, listener)
+        results = carry_out(runs, launcher.engine, listener, launcher.max_members, workers=launcher.hire())
     for (_, returned), result in zip(jobs, results, strict=True):
         returned.return_value = result
         returned.status = JobStatus.COMPLETED

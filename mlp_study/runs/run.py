@@ -15,6 +15,7 @@ from mlp_study.runs.result import COMPLETED, FAILED, RESULT, Damaged, Result, re
 
 CONFIG = "config.yaml"
 SNAPSHOT = "snapshot.pt"  # while it or its stack trains, see `mlp_study.engines.snapshot`
+JOBS = ".slurm"  # in the directory of a study, while Slurm's jobs train it, see `mlp_study.execution.slurm_queue`
 
 
 @dataclass(frozen=True)

@@ -114,15 +114,19 @@ def check_run(composed: DictConfig) -> Config:
     return config
 
 
-def check_ready(config: Config) -> None:
+def check_ready(config: Config, is_here: bool = True) -> None:
     """See that a run's data files and its device are there, and memory enough for its network.
+
+    Args:
+        config: of the run.
+        is_here: whether this machine trains it; another one may have other devices.
 
     Raises:
         UserError: they are not, or are damaged.
     """
     _, in_size, num_classes = data_sizes(config)
     check_fits(config, in_size, num_classes)
-    if config.trainer.accelerator == "cuda" and sys.platform == "linux" and not cuda_memory():
+    if is_here and config.trainer.accelerator == "cuda" and sys.platform == "linux" and not cuda_memory():
         raise UserError("trainer.accelerator='cuda': no CUDA device was found; expected auto or cpu")
 
 

@@ -17,7 +17,7 @@ from mlp_study.errors import NotWritten, RunsFailed, UserError
 from mlp_study.files import claimed, remove_links
 from mlp_study.runs import table, under_way
 from mlp_study.runs.result import FAILED, Result
-from mlp_study.runs.run import Run
+from mlp_study.runs.run import JOBS, Run
 from mlp_study.showing import console, printable
 from mlp_study.sweeps.checks import check_hydra, check_ready, check_workers
 from mlp_study.sweeps.compose import SweepComposer
@@ -47,13 +47,15 @@ def run_study(sweeper: Any, sweep: Callable[[list[str]], Any], arguments: list[s
             raise UserError(f"hydra.{key}={size}: expected null or a whole number >= 1")
     # Launchers that are not ours have none.
     check_workers("hydra.launcher.workers", OmegaConf.select(sweeper.config.hydra, "launcher.workers", default="auto"))
+    if hasattr(sweeper.launcher, "check"):
+        sweeper.launcher.check()
     folder = Path(sweeper.config.hydra.sweep.dir)
     runs = _runs(sweeper, arguments)
-    num_complete = check_all(runs)
+    num_complete = check_all(runs, getattr(sweeper.launcher, "trains_here", True))
     with claimed(folder):
         remove_links([folder / "multirun.yaml"])  # Hydra writes it, and would follow
         try:
-            if num_complete == len(runs):  # torch is not needed to say so
+            if num_complete == len(runs) and not (folder / JOBS).exists():  # torch is not needed to say so
                 console().print(f"all {len(runs)} runs are already complete")
                 under_way.remove(folder)
                 returned = []
@@ -76,14 +78,18 @@ def continuing(folder: Path) -> str:
     return shlex.join(["python", "-m", "mlp_study.train", *words, there])
 
 
-def check_all(runs: Sequence[Run]) -> int:
+def check_all(runs: Sequence[Run], is_here: bool = True) -> int:
     """See that every run of a sweep can be carried out, before the first one starts; returns how many are complete.
+
+    Args:
+        runs: of the sweep.
+        is_here: whether this machine trains them.
 
     Raises:
         UserError: one cannot.
     """
     for run in runs:
-        check_ready(run.config)
+        check_ready(run.config, is_here)
     return sum(run.is_complete() for run in runs)
 
 
