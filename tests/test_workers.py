@@ -98,6 +98,9 @@ def test_a_run_that_takes_all_memory_fails_alone(tmp_path, whole):
     others = {key for key in undisturbed if not key.startswith(name)}
     assert {key: ours[key] for key in others} == {key: undisturbed[key] for key in others}
     assert left_behind(tmp_path / "study") == []
+    for run in others - {"multirun.yaml"}:  # halves go on, too
+        if run.endswith("history.csv"):
+            assert (tmp_path / "study" / run).with_name("train.log").read_text().count(" training on ") == 1
     (tmp_path / "greedy").unlink()
     assert sweep(tmp_path).code == 0  # and by the same command, once there is memory
     assert files(tmp_path / "study") == files(whole)

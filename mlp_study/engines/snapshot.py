@@ -200,3 +200,19 @@ def write(
     )
     with replaced(path) as temporary:
         temporary.write_bytes(content.getbuffer())
+
+
+def split(path: Path, parts: Sequence[Sequence[Run]]) -> None:
+    """Make of a snapshot one for each of some parts of its runs.
+
+    There is none for a part that is not in it, or where it is damaged or the disk is full.
+    """
+    with suppress(UserError):
+        whole = Snapshot.read(path)
+        known = {} if whole.states is None else dict(zip(whole.folders, whole.states, strict=True))
+        for part in reversed(parts):  # the first one may take its place
+            if all(run.folder.name in known for run in part):
+                states = [known[run.folder.name] for run in part]
+                write(part[0].folder / SNAPSHOT, whole.engine, part, states, whole.common)
+    if path.parent not in [part[0].folder for part in parts]:
+        path.unlink(missing_ok=True)

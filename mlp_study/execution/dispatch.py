@@ -115,10 +115,15 @@ class Dispatch:
             self._hand_out(_Handed(again, losses, mark))
         elif len(left) > 1:
             self.listener.remarked(f"{where}: {reason}, again; its {whose} are trained in halves")
-            task.snapshot.unlink(missing_ok=True)
+            from mlp_study.engines.snapshot import split
+
             middle = len(left) // 2
-            for half in (left[:middle], left[middle:]):
-                self._hand_out(_Handed(task.part(half), losses - 1))
+            halves = (left[:middle], left[middle:])
+            if task.snapshot.exists():
+                split(task.snapshot, halves)
+            for half in halves:
+                part = task.part(half)
+                self._hand_out(_Handed(part, losses - 1, _mark(part) if part.snapshot.exists() else None))
         else:
             self.results[left[0].folder] = record_lost(left[0], f"worker lost: {reason}", self.listener)
             task.snapshot.unlink(missing_ok=True)
