@@ -25,6 +25,10 @@ from mlp_study.sweeps.words import study_runs
 QUICK = ["data=digits", "trainer.max_epochs=2", "trainer.limit_train_batches=4", "logger=none"]
 LONG = ["data=digits", "trainer.max_epochs=100000", "logger=none"]
 LAUNCHERS = ["stacked", "basic"]
+INTERRUPTED = """\
+interrupted: saving where training has come to; once more ends at once
+mlp_study: error: interrupted
+"""  # while it trains
 
 
 def wait_for(path):
@@ -42,7 +46,7 @@ def test_an_interrupted_grid_shows_its_table_and_ends_with_130_even_where_a_run_
     wait_for(tmp_path / "study" / "seed=2" / "history.csv")
     os.kill(process, number)
     ended = WITH_TORCH.wait(process)
-    assert (ended.code, ended.err) == (130, "mlp_study: error: interrupted\n")
+    assert (ended.code, ended.err) == (130, INTERRUPTED)
     assert "3 runs, best first" in ended.out or "2 runs, best first" in ended.out  # basic has not begun the third
     assert list(pd.read_csv(tmp_path / "study" / "study.csv")["status"])[:2] == ["failed", "unfinished"]
     assert not list(tmp_path.rglob(".lock"))
@@ -53,7 +57,7 @@ def test_a_single_run_is_interrupted_by_sigterm(tmp_path):
     wait_for(tmp_path / "run" / "history.csv")
     os.kill(process, signal.SIGTERM)
     ended = WITH_TORCH.wait(process)
-    assert (ended.code, ended.err) == (130, "mlp_study: error: interrupted\n")
+    assert (ended.code, ended.err) == (130, INTERRUPTED)
     assert not (tmp_path / "run" / "result.json").exists()
 
 

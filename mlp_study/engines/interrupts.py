@@ -27,14 +27,16 @@ class Interrupts:
         self.is_asked = False
         self._earlier: dict[int, Any] = {}
         self._is_over = threading.Event()
+        self._is_over.set()
 
     def __enter__(self) -> Self:
+        self._is_over.clear()
         self.take()
         return self
 
     def take(self) -> None:
-        """Handle the signals, also where somebody else does so by now."""
-        if threading.current_thread() is not threading.main_thread():
+        """Handle the signals, also where somebody else does so by now; outside the block nothing."""
+        if self._is_over.is_set() or threading.current_thread() is not threading.main_thread():
             return
         for number in (signal.SIGINT, signal.SIGTERM):
             found = signal.getsignal(number)
