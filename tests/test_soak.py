@@ -15,7 +15,8 @@ def test_a_few_damaged_files_of_every_kind_end_in_one_line():
 
 
 def test_a_few_kills_at_random_moments_leave_the_same_bytes():
-    kills, compared, wrong = kill("stack", num_kills=2, seed=1, num_epochs=3)
-    assert kills >= 2
-    assert compared >= 24 * 5
-    assert wrong == []
+    found = kill("stack", num_kills=2, seed=1, num_epochs=2)
+    assert found.kills >= 2
+    assert found.compared >= 24 * 5
+    assert found.wrong == []
+    assert found.slowest < 10
