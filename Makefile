@@ -19,6 +19,10 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@
 
+$(VENV)/.installed-cluster: $(VENV)/.installed-dev
+	@$(BIN)/python -m pip install --quiet --editable '.[ray,slurm]'
+	@touch $@
+
 install: $(VENV)/.installed  ## make .venv and install mlp_study into it
 
 train: $(VENV)/.installed  ## train the grid optim=sgd,adam init=glorot,zeros on MNIST (more overrides: ARGS="...")
@@ -30,19 +34,18 @@ reproduce: $(VENV)/.installed  ## re-run every claim of the documents (a part: r
 test: $(VENV)/.installed-dev  ## run the tests (no network, no GPU needed)
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
-soak: $(VENV)/.installed-dev  ## hand thousands of damaged files to whatever reads them (ARGS="--num 3000 --seed 0")
+# Installs Debian's Slurm where it can; without it the tests skip themselves, and say so.
+cluster-test: $(VENV)/.installed-cluster  ## train on a real Ray and a real Slurm of three nodes on this machine (minutes)
+	@tests/cluster/slurm/install.sh
+	$(BIN)/python -m pytest -rs tests/cluster $(ARGS)
+
+soak: soak-damages soak-kills  ## damage files and kill sweeps, thousands and hundreds of times (minutes)
+
+soak-damages: $(VENV)/.installed-dev  ## hand damaged files to whatever reads them (ARGS="--num 3000 --seed 0")
 	PYTHONPATH=tests $(BIN)/python -m soak $(ARGS)
 
 soak-kills: $(VENV)/.installed-dev  ## kill sweeps at random moments and compare what they leave (ARGS="--kills 50")
 	PYTHONPATH=tests $(BIN)/python -m soak.kills $(ARGS)
-
-cluster-test: cluster-test-slurm  ## sweeps through a toy cluster of three nodes on this machine
-
-# Installs Debian's Slurm where it can; without it the tests skip themselves, and say so.
-cluster-test-slurm: $(VENV)/.installed-dev
-	@$(BIN)/python -m pip install --quiet --editable '.[slurm]'
-	@tests/cluster/slurm/install.sh
-	$(BIN)/python -m pytest -rs tests/cluster/test_slurm.py $(ARGS)
 
 lint: $(VENV)/.installed-dev  ## ruff, mypy, and the import laws of the rooms
 	$(BIN)/ruff check .
@@ -60,4 +63,4 @@ clean:  ## remove caches (never outputs/ or .venv)
 	rm -rf build dist .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
 	find . -name __pycache__ -not -path './$(VENV)/*' -exec rm -rf {} +
 
-.PHONY: help install train reproduce test soak soak-kills cluster-test cluster-test-slurm lint bench tensorboard clean
+.PHONY: help install train reproduce test cluster-test soak soak-damages soak-kills lint bench tensorboard clean

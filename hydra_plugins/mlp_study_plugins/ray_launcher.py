@@ -35,6 +35,8 @@ ConfigStore.instance().store(group="hydra/launcher", name="ray", node=RayLaunche
 class RayLauncher(StackedLauncher):
     """Plans which runs of a sweep can be trained as one, and has a cluster train the stacks."""
 
+    trains_here = False
+
     def __init__(
         self, address: str | None, workers: Any, cpus_per_task: Any, gpus_per_task: Any, max_members: int | None
     ) -> None:

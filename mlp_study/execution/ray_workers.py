@@ -24,7 +24,7 @@ from mlp_study.runs.listener import Worker
 from mlp_study.runs.run import Run
 
 PERIOD = 0.25  # seconds between two looks into the mailbox
-LAST_SECONDS = 6.0  # for tasks to save what they train, once they are asked to end; Ray's own end takes seconds, too
+LAST_SECONDS = 7.0  # for tasks to save what they train, once they are asked to end; Ray's own end takes seconds, too
 LOOK_SECONDS = 60.0  # for nodes to say whether they see a directory
 PATIENCE = 10.0  # for the directories of a process that was killed a moment ago
 
