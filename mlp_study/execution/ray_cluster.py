@@ -109,7 +109,7 @@ def connect(address: str | None) -> Any:
     vars(importlib.import_module("ray._private.worker"))["_worker_logs_enabled"] = False
     own: dict[str, Any] = {"address": address or "local"}
     if address is None:
-        own |= {"num_cpus": num_cores(), "num_gpus": len(device_names()), "object_store_memory": STORE}
+        own |= {"num_cpus": num_cores(), "num_gpus": len(device_names("auto")), "object_store_memory": STORE}
         own |= {"include_dashboard": False}
     elif address != "auto":
         host, _, port = address.partition(":")
