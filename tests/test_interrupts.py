@@ -7,6 +7,7 @@ import time
 
 import pytest
 from conftest import WITH_TORCH
+from full_disk import largest_file
 from test_endings import wait_for
 from test_snapshots import Stop, both_engines, same
 from warm import Command
@@ -184,6 +185,15 @@ def test_an_interrupt_in_the_last_evaluation_is_not_lost(tmp_path, engine):
         carry_out(runs, engine, Last())
     assert [run.is_complete() for run in runs] == [True]
     assert not list(tmp_path.glob(f"*/{SNAPSHOT}"))
+
+
+@both_engines
+def test_what_cannot_be_saved_is_said(tmp_path, before_step, engine):
+    runs, listener = study_runs([*WORDS[:4], "model.hidden=[512]"], tmp_path), Stop(-1)
+    before_step({5: send(signal.SIGINT)})
+    with largest_file(2**17), pytest.raises(KeyboardInterrupt):
+        carry_out(runs, engine, listener)
+    assert listener.remarks == [SAID, f"not saved: {runs[0].folder / SNAPSHOT}: File too large"]
 
 
 def test_a_command_is_ended_by_two_signals_at_once(tmp_path):

@@ -44,8 +44,8 @@ def content(
         num_epochs: finished.
         num_blocks: batches of Lightning's in an epoch, of several mini-batches each.
         order: the data module's `state_dict`.
-        part: inside an epoch what the steps of it have come to, see `mlp_study.engines.lit.LitMLP.part`; only snapshots
-            hold that.
+        part: inside an epoch what the steps of it have come to, see `mlp_study.engines.part.Part.states`; only
+            snapshots hold that.
     """
     result = {
         "epoch": num_epochs - 1,

@@ -19,6 +19,7 @@ from mlp_study.choices.optimizers import optimizer
 from mlp_study.choices.schedules import Constant
 from mlp_study.choices.schedules import schedule as chosen_schedule
 from mlp_study.config import Config
+from mlp_study.engines.part import Part
 from mlp_study.learning.evaluation import Evaluation
 from mlp_study.learning.layer_statistics import LayerState
 from mlp_study.learning.losses import mean_loss, outputs
@@ -60,15 +61,14 @@ class LitMLP(L.LightningModule):
         self.loss, self.output_activation, self.l2, self.batch_size = loss, output_activation, l2, batch_size
         self.clip_val, self.clip_algorithm = gradient_clip_val, gradient_clip_algorithm
         self.mlp = MLP(**mlp)
-        self.train_loss, self.train_acc = EpochMean(), EpochMean()
         self.evaluated: dict[str, Evaluation] = {}  # by part: "val", "test"
         self.lr_used = float("nan")
         self.first_loss: Tensor | None = None
         self.last_batch: Batch | None = None
         self.num_steps = 0  # all epochs together
         self.before_step: Callable[[], None] = lambda: None  # for whoever wants to come between two mini-batches
-        self._block = Block()
-        self._part: dict[str, Any] | None = None
+        self.part = Part((), torch.device("cpu"))  # of the epoch under way
+        self._restored: dict[str, Any] | None = None
 
     @classmethod
     def of(cls, config: Config, in_size: int, out_size: int) -> Self:
@@ -103,14 +103,9 @@ class LitMLP(L.LightningModule):
         return [optimizer_], [{"scheduler": LambdaLR(optimizer_, factor), "interval": "step"}]
 
     def on_train_epoch_start(self) -> None:
-        """Forget the last epoch's running means; after a snapshot from inside an epoch, go on with its own."""
-        self.train_loss.reset()
-        self.train_acc.reset()
-        if self._part is not None:
-            part, self._part = self._part, None
-            self.train_loss.total, self.train_acc.total = part["losses"], part["hits"]
-            self.train_loss.num = self.train_acc.num = part["num"]
-            self._block.losses = list(part["block"].to(self.device))
+        """Forget the last epoch's sums, or after a snapshot from inside an epoch, go on with its own."""
+        restored, self._restored = self._restored, None
+        self.part = Part((), self.device) if restored is None else Part.restored([restored], (), self.device)
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Train on each of the mini-batches in `batch`, images (K * batch_size, pixels) and labels."""
@@ -119,7 +114,7 @@ class LitMLP(L.LightningModule):
         # The optimizer itself: Lightning's wrapper would add a fifth to the time of a step.
         optimizer_ = cast(torch.optim.Optimizer, self.optimizers(use_pl_optimizer=False))
         scheduler = cast(LambdaLR | None, self.lr_schedulers())
-        size, block = self.batch_size, self._block
+        size = self.batch_size
         for x, labels in zip(batch[0].split(size), batch[1].split(size), strict=True):
             self.before_step()
             logits = self.mlp(x)  # (B, classes)
@@ -131,38 +126,12 @@ class LitMLP(L.LightningModule):
             optimizer_.step()
             if scheduler is not None:
                 scheduler.step()
-            block.losses.append(loss.detach())
-            block.logits.append(logits.detach())
-            block.labels.append(labels)
             self.num_steps += 1
             if self.first_loss is None:
-                self.first_loss = block.losses[0]
-        # The running means, once for all mini-batches: a step's own few small sums would take a tenth of its time.
-        sizes = torch.tensor([*[size] * (len(block.losses) - 1), len(x)], device=labels.device)
-        self.train_loss.add(torch.stack(block.losses).double() @ sizes.double(), len(batch[1]))
-        self.train_acc.add(block.hits(), len(batch[1]))
-        self._block = Block()
+                self.first_loss = loss.detach()
+            self.part.add(loss.detach(), logits.detach(), labels)
+        self.part.end_block(size)
         self.last_batch = (x, labels)
-
-    @property
-    def num_done(self) -> int:
-        """Images of the epoch under way that were trained on."""
-        return self.train_acc.num + sum(map(len, self._block.labels))
-
-    def part(self) -> dict[str, Any]:
-        """What the epoch under way has come to, for `content` of `mlp_study.engines.checkpoint`.
-
-        `num` images are done; `hits` are of all of them. `losses` are summed over the blocks of mini-batches that are
-        over; `block` (K,) are those of the one that is not, to be summed at once for the same last bits.
-        """
-        block = self._block
-        hits = self.train_acc.total + (block.hits() if block.logits else 0)
-        return {
-            "num": self.num_done,
-            "losses": float(self.train_loss.total),
-            "hits": float(hits),
-            "block": torch.stack(block.losses) if block.losses else torch.zeros(0),
-        }
 
     def with_penalty(self, loss: Tensor) -> Tensor:
         """Add l2 * sum(w^2) over the kernels."""
@@ -181,8 +150,9 @@ class LitMLP(L.LightningModule):
             torch.nn.utils.clip_grad_value_(self.mlp.parameters(), bound)
 
     def on_train_epoch_end(self) -> None:
-        """Make the epoch's running means known to Lightning's callbacks."""
-        self.log_dict({"train_loss": self.train_loss.compute(), "train_acc": self.train_acc.compute()})
+        """Make the epoch's running means, as Keras reports an epoch, known to Lightning's callbacks."""
+        part = self.part
+        self.log_dict({"train_loss": part.losses / part.num, "train_acc": part.hits.double() / part.num})
 
     def on_validation_model_zero_grad(self) -> None:
         """Keep the last mini-batch's gradients for the statistics of the epoch; every step clears them anyway."""
@@ -228,7 +198,7 @@ class LitMLP(L.LightningModule):
         if state.get("first_loss") is not None:
             self.first_loss = torch.tensor(state["first_loss"], dtype=torch.float64)
         self.mlp.set_dropout_state(state.get("dropout", {}))
-        self._part = checkpoint.get("part")
+        self._restored = checkpoint.get("part")
 
     @torch.no_grad()
     def layer_states(self) -> list[LayerState]:
@@ -243,40 +213,3 @@ class LitMLP(L.LightningModule):
             for name, layer in self.mlp.dense.items()
             if layer.weight.grad is not None
         ]
-
-
-class Block:
-    """Mini-batches that are handed over together: the losses, logits (B, classes) and labels (B,) of each so far.
-
-    After a snapshot from inside a block, its first losses have no logits: their hits are counted.
-    """
-
-    def __init__(self) -> None:
-        self.losses: list[Tensor] = []
-        self.logits: list[Tensor] = []
-        self.labels: list[Tensor] = []
-
-    def hits(self) -> Tensor:
-        """How many are classified right."""
-        return (torch.cat(self.logits).argmax(-1) == torch.cat(self.labels)).sum()
-
-
-class EpochMean:
-    """The mean since the last reset, over samples, as Keras reports an epoch; summed in float64 on the device."""
-
-    def __init__(self) -> None:
-        self.reset()
-
-    def reset(self) -> None:
-        """Start anew."""
-        self.total: Tensor | float = 0.0
-        self.num = 0
-
-    def add(self, total: Tensor, num: int) -> None:
-        """Add a batch of `num` samples whose values sum to `total`."""
-        self.total = self.total + total.double()
-        self.num += num
-
-    def compute(self) -> Tensor:
-        """The mean; NaN before anything was added."""
-        return torch.as_tensor(self.total, dtype=torch.float64) / self.num if self.num else torch.tensor(float("nan"))

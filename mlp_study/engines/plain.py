@@ -17,7 +17,6 @@ from mlp_study.engines import checkpoint
 from mlp_study.engines.attempt import Attempt
 from mlp_study.engines.datamodule import ImageDataModule
 from mlp_study.engines.device import flops_per_step, num_threads
-from mlp_study.engines.interrupts import Interrupts
 from mlp_study.engines.lit import LitMLP
 from mlp_study.engines.quiet import quiet_lightning
 from mlp_study.engines.snapshot import Saver
@@ -36,9 +35,9 @@ def train(attempts: Sequence[Attempt], data: ImageDataModule, listener: Listener
         listener: told of every block of mini-batches.
         saver: of snapshots.
     """
-    with saver.interruptible(listener) as interrupts:
+    with saver.interruptible(listener):
         for attempt in attempts:
-            _train(attempt, data, Recorder(attempt, data, listener, saver, interrupts))
+            _train(attempt, data, Recorder(attempt, data, listener, saver))
 
 
 def _train(attempt: Attempt, data: ImageDataModule, recorder: Recorder) -> None:
@@ -88,11 +87,8 @@ def _checkpoint_file(content: dict[str, Any] | None) -> Iterator[str | None]:
 class Recorder(Callback):
     """Hands every epoch to the attempt and ends training with it; between two steps, it saves and is interrupted."""
 
-    def __init__(
-        self, attempt: Attempt, data: ImageDataModule, listener: Listener, saver: Saver, interrupts: Interrupts
-    ) -> None:
+    def __init__(self, attempt: Attempt, data: ImageDataModule, listener: Listener, saver: Saver) -> None:
         self.attempt, self.data, self.listener, self.saver = attempt, data, listener, saver
-        self.interrupts = interrupts
         self._started = 0.0
         self._num_images = data.train_batches(0).num_images  # in an epoch
 
@@ -100,11 +96,11 @@ class Recorder(Callback):
         """Come between the steps; and handle SIGTERM, for which Lightning has just set a handler of its own."""
         assert isinstance(pl_module, LitMLP)
         pl_module.before_step = partial(self._before_step, trainer, pl_module)
-        self.interrupts.take()
+        self.saver.interrupts.take()
 
     def on_test_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Handle SIGTERM again."""
-        self.interrupts.take()
+        self.saver.interrupts.take()
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Start the clock."""
@@ -120,10 +116,11 @@ class Recorder(Callback):
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Record the epoch. Lightning calls this after validation."""
         assert isinstance(pl_module, LitMLP)
+        part = pl_module.part
         row: dict[str, float] = {
             "lr": float(pl_module.lr_used),
-            "train_loss": float(pl_module.train_loss.compute()),
-            "train_acc": float(pl_module.train_acc.compute()),
+            "train_loss": float(part.losses) / part.num,
+            "train_acc": int(part.hits) / part.num,
         }
         if "val" in pl_module.evaluated:
             found = pl_module.evaluated["val"]
@@ -146,7 +143,7 @@ class Recorder(Callback):
 
     def _before_step(self, trainer: L.Trainer, module: LitMLP) -> None:
         """Save, if it is time to; at the very beginning of an epoch, the end of the last one was the time."""
-        if self.saver.is_due(is_inside=True) and module.num_done:
+        if self.saver.is_due(is_inside=True) and module.part.num:
             self._add_seconds()
             self._save(trainer, module, is_inside=True)
             self._started = time.perf_counter()
@@ -170,6 +167,6 @@ class Recorder(Callback):
             None if scheduler is None else scheduler.state_dict(),  # type: ignore[union-attr]
             trainer.current_epoch + (not is_inside),
             int(trainer.num_training_batches),
-            self.data.state_dict(module.num_done if is_inside else 0),
-            module.part() if is_inside else None,
+            self.data.state_dict(module.part.num if is_inside else 0),
+            module.part.states()[0] if is_inside else None,
         )

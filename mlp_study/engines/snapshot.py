@@ -108,8 +108,9 @@ class Saver:
     restored: Snapshot | None = None
     _last: float = field(default_factory=lambda: time.monotonic())
     _pause: float = 0.0
-    _interrupts: Interrupts = field(default_factory=Interrupts)
-    _listener: Listener | None = None  # has yet to be told of an interrupt
+    interrupts: Interrupts = field(default_factory=Interrupts)
+    _listener: Listener = field(default_factory=Listener)
+    _is_answered: bool = False
 
     def __post_init__(self) -> None:
         intervals = [run.config.trainer.snapshot_seconds for run in self.runs]
@@ -122,18 +123,22 @@ class Saver:
             self._write(self.runs, None, {})
 
     @contextmanager
-    def interruptible(self, listener: Listener) -> Iterator[Interrupts]:
+    def interruptible(self, listener: Listener) -> Iterator[None]:
         """While inside, a first Ctrl-C or SIGTERM makes `save` due and be the end; `listener` is told.
 
         Without snapshots, there is nothing to wait for, and it ends as it would outside.
         """
         if self.interval is None:
-            yield self._interrupts
+            yield
             return
         self._listener = listener
-        with self._interrupts:
-            yield self._interrupts
-            if self._interrupts.is_asked:  # too late to be saved: all is done, and that it ends is still to come
+        with self.interrupts:
+            try:
+                yield
+            except Exception as error:
+                self._not_saved(error)
+                raise
+            if self.interrupts.is_asked:  # too late to be saved: all is done, and that it ends is still to come
                 self.remove()
 
     def is_due(self, is_inside: bool = False) -> bool:
@@ -142,7 +147,7 @@ class Saver:
         Args:
             is_inside: an epoch, not at its end; there an interval of 0, every epoch, is no reason.
         """
-        if self._interrupts.is_asked:
+        if self.interrupts.is_asked:
             return True
         if self.interval is None or (is_inside and not self.interval):
             return False
@@ -159,14 +164,18 @@ class Saver:
         self._write(runs, states(), common)
         self._last = time.monotonic()
         self._pause = (self._last - started) / LARGEST_SHARE if self.interval else 0.0
-        if self._interrupts.is_asked:
+        if self.interrupts.is_asked:
             raise KeyboardInterrupt
 
     def answer(self) -> None:
         """Say of an interrupt that it was heard, once; between two steps, since nothing can be said at any moment."""
-        if self._interrupts.is_asked and self._listener is not None:
-            listener, self._listener = self._listener, None
-            listener.remarked("interrupted: saving where training has come to; once more ends at once")
+        if self.interrupts.is_asked and not self._is_answered:
+            self._is_answered = True
+            self._listener.remarked("interrupted: saving where training has come to; once more ends at once")
+
+    def _not_saved(self, error: Exception) -> None:
+        if self.interrupts.is_asked:
+            self._listener.remarked(f"not saved: {error or type(error).__name__}")
 
     def remove(self) -> None:
         """There is nothing to go on with any more."""
@@ -174,8 +183,10 @@ class Saver:
             self.path.unlink(missing_ok=True)
 
     def _write(self, runs: Sequence[Run], states: list[dict[str, Any]] | None, common: dict[str, Any]) -> None:
-        with suppress(NotWritten):  # a disk without room for it is none of the runs' failure
+        try:
             write(self.path, self.engine, runs, states, common)
+        except NotWritten as error:  # a disk without room for it is none of the runs' failure
+            self._not_saved(error)
 
 
 def write(

@@ -16,10 +16,10 @@ from mlp_study.engines import checkpoint
 from mlp_study.engines.attempt import Attempt
 from mlp_study.engines.datamodule import Batches, ImageDataModule
 from mlp_study.engines.device import flops_per_step, num_threads
+from mlp_study.engines.part import Part
 from mlp_study.engines.snapshot import Saver
 from mlp_study.engines.stack.grouping import EVAL_ROWS
 from mlp_study.engines.stack.network import StackedMLP
-from mlp_study.engines.stack.part import Part
 from mlp_study.engines.stack.updates import Updates
 from mlp_study.engines.threads import Threads
 from mlp_study.engines.writer import TestOutcome
@@ -101,7 +101,8 @@ class StackTrainer:
         losses = [content["LitMLP"]["first_loss"] for content in restored]
         self.first_losses = torch.tensor(losses, dtype=torch.float64, device=self.data.device)
         if "part" in restored[0]:
-            self.part = Part.restored([content["part"] for content in restored], self.data.device)
+            parts = [content["part"] for content in restored]
+            self.part = Part.restored(parts, (len(parts),), self.data.device)
 
     def _batches(self, seed: int, steps_per_execution: int) -> Batches:
         batches = self.data.train_batches(streams(seed).order)
@@ -139,7 +140,7 @@ class StackTrainer:
     @torch.no_grad()
     def train_epoch(self) -> tuple[Tensor, Tensor, list[Tensor]]:
         """One pass over the images: sums of losses and of hits, (M,), and the last batch of each group."""
-        self.part = part = self.part or Part(len(self.members), self.data.device)
+        self.part = part = self.part or Part((len(self.members),), self.data.device)
         num_shown = sum(member.is_shown for member in self.members)
         sizes = [g.stop - g.start for g in self.network.groups]
         xs: list[Tensor] = []
@@ -168,7 +169,7 @@ class StackTrainer:
                 losses = mean if penalties is None else mean + penalties
                 if self.first_losses is None:
                     self.first_losses = losses
-                part.add(losses, logits, y)
+                part.add(losses, logits.mT, y)
             part.end_block(self.batch_size)
             self.listener.advanced(num_shown * num_images / self.num_images, num_shown * num_images)
         self.part = None
