@@ -98,7 +98,7 @@ def import_ray(is_local: bool) -> Any:
     return importlib.import_module("ray")
 
 
-def connect(address: str | None) -> Any:
+def connect(address: str | None, accelerator: str) -> Any:
     """Reach a cluster, or start one; returns the module `ray`.
 
     Raises:
@@ -109,7 +109,7 @@ def connect(address: str | None) -> Any:
     vars(importlib.import_module("ray._private.worker"))["_worker_logs_enabled"] = False
     own: dict[str, Any] = {"address": address or "local"}
     if address is None:
-        own |= {"num_cpus": num_cores(), "num_gpus": len(device_names("auto")), "object_store_memory": STORE}
+        own |= {"num_cpus": num_cores(), "num_gpus": len(device_names(accelerator)), "object_store_memory": STORE}
         own |= {"include_dashboard": False}
     elif address != "auto":
         host, _, port = address.partition(":")
@@ -123,13 +123,26 @@ def connect(address: str | None) -> Any:
     try:
         with _quiet(), _own_signals():
             ray.init(**own, runtime_env=environment, log_to_driver=False, logging_level="critical")
-    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-        ray.shutdown()
+    except BaseException as error:
+        let_go(ray)
+        if not isinstance(error, (OSError, RuntimeError, ValueError, ray.exceptions.RayError)):
+            raise
         where = "hydra/launcher=ray" if address is None else f"hydra.launcher.address={address}"
         is_none = address == "auto" and isinstance(error, ConnectionError)
         said = "this machine is a node of no Ray cluster that runs" if is_none else one_line(error)
         raise UserError(f"{where}: {said}") from None
     return ray
+
+
+def let_go(ray: Any) -> None:
+    """Leave a cluster; one that was started here ends, with all that train there."""
+    psutil = importlib.import_module("psutil")  # Ray has its own
+    nodes = [child for child in psutil.Process().children() if child.name() == "raylet"]
+    started = [process for node in nodes for process in node.children(recursive=True)]
+    ray.shutdown()
+    for process in started:  # a node that is slow to end is killed, and its children would take half a minute to see it
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def see_room(nodes: list[dict[str, Any]], asked: Asked, accelerator: str) -> Room:
@@ -190,10 +203,12 @@ def _quiet() -> Iterator[None]:
 
 @contextmanager
 def _own_signals() -> Iterator[None]:
-    """Keep the handlers of signals as they are: Ray sets its own."""
+    """Keep the handlers of signals as they are: Ray sets its own, and ends the process at SIGTERM."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
+    except SystemExit:
+        raise KeyboardInterrupt from None
     finally:
         if threading.current_thread() is threading.main_thread():
             for number, handler in before.items():

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from mlp_study.errors import UserError
 from mlp_study.execution.messages import Outbox, Telling
-from mlp_study.execution.ray_cluster import Asked, Room, connect, one_line, see_room
+from mlp_study.execution.ray_cluster import Asked, Room, connect, let_go, one_line, see_room
 from mlp_study.execution.task import Task
 from mlp_study.execution.workers import Ended, Event, Lost, Taken
 from mlp_study.runs.listener import Worker
@@ -38,13 +38,14 @@ def hire(asked: Asked) -> Callable[[Sequence[Run]], RayWorkers]:
     """
 
     def reach(runs: Sequence[Run]) -> RayWorkers:
-        ray = connect(asked.address)
+        accelerator = runs[0].config.trainer.accelerator
+        ray = connect(asked.address, accelerator)
         try:
-            room = see_room(ray.nodes(), asked, runs[0].config.trainer.accelerator)
+            room = see_room(ray.nodes(), asked, accelerator)
             see_shared(ray, room, runs[0].folder)
             return RayWorkers(ray, room, asked, len(runs))
         except BaseException:
-            ray.shutdown()
+            let_go(ray)
             raise
 
     return reach
@@ -118,14 +119,13 @@ class RayWorkers:
     def __exit__(self, *error: Any) -> None:
         """End the tasks; those that train save what they have come to."""
         going = list(self._going)
-        self._going.clear()
         try:
             for reference in going:
                 self._ray.cancel(reference, force=False)  # a KeyboardInterrupt, there
             if going:
                 self._ray.wait(going, num_returns=len(going), timeout=LAST_SECONDS, fetch_local=False)
         finally:
-            self._ray.shutdown()  # which kills those that are left
+            let_go(self._ray)
 
 
 def reason(error: BaseException) -> str:
