@@ -6,6 +6,7 @@ terminal, which has a bar.
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import math
 import os
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import mlp_study
-from mlp_study.errors import UserError
+from mlp_study.errors import INTERRUPTED_EXIT_CODE, UserError
 from mlp_study.machine import device_names, num_cores
 
 SECONDS = 5.0  # for an address to answer
@@ -125,6 +126,10 @@ def connect(address: str | None, accelerator: str) -> Any:
             ray.init(**own, runtime_env=environment, log_to_driver=False, logging_level="critical")
     except BaseException as error:
         let_go(ray)
+        if isinstance(error, (KeyboardInterrupt, SystemExit)):  # what Ray makes of SIGTERM
+            # Torn from its start, Ray would crash while the process ends.
+            atexit.register(os._exit, INTERRUPTED_EXIT_CODE)
+            raise KeyboardInterrupt from None
         if not isinstance(error, (OSError, RuntimeError, ValueError, ray.exceptions.RayError)):
             raise
         where = "hydra/launcher=ray" if address is None else f"hydra.launcher.address={address}"
@@ -203,12 +208,10 @@ def _quiet() -> Iterator[None]:
 
 @contextmanager
 def _own_signals() -> Iterator[None]:
-    """Keep the handlers of signals as they are: Ray sets its own, and ends the process at SIGTERM."""
+    """Keep the handlers of signals as they are: Ray sets its own."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
-    except SystemExit:
-        raise KeyboardInterrupt from None
     finally:
         if threading.current_thread() is threading.main_thread():
             for number, handler in before.items():
