@@ -1,15 +1,23 @@
 """hydra/launcher=slurm, as far as it takes neither submitit nor Slurm: tests/cluster/ has the rest."""
 
+from types import SimpleNamespace
+
 import pytest
 from conftest import WITH_TORCH, WITHOUT_TORCH
 from warm import Command
 
+from mlp_study.errors import RunsFailed, UserError
+from mlp_study.execution import slurm_workers
 from mlp_study.execution.mail import Mailbox, post
 from mlp_study.execution.slurm_queue import SlurmQueue
+from mlp_study.execution.slurm_settings import SlurmSettings
+from mlp_study.execution.slurm_submission import Refused
+from mlp_study.execution.task import Task
 from mlp_study.execution.workers import Ended, Lost, Taken, Told
 from mlp_study.files import append_text
 from mlp_study.runs.listener import Worker
 from mlp_study.runs.result import read_result
+from mlp_study.sweeps.words import study_runs
 
 SWEEP = ["-m", "seed=0,1", "data=digits", "trainer.max_epochs=1", "logger=none", "hydra.sweep.dir=study"]
 
@@ -30,6 +38,13 @@ def test_what_is_not_installed_is_named_before_anything_starts(tmp_path, missing
     assert "torch" not in ended.imported
 
 
+def commands(folder, **scripts):
+    folder.mkdir(exist_ok=True)
+    for name, script in scripts.items():
+        (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / name).chmod(0o755)
+
+
 MISTAKES = {
     "array_parallelism=0": "array_parallelism=0: expected a whole number >= 1",
     "timeout_min=long": "timeout_min='long': expected a whole number >= 1",
@@ -40,15 +55,16 @@ MISTAKES = {
     "setup=module": "setup='module': expected a list, each entry a text",
     "additional_parameters=3": "additional_parameters=3: expected null or a mapping of sbatch's options to values",
     "partitions=gpu": "partitions",
+    "partition=gpu hydra.sweep.dir=study/100%": "study/100%': expected a directory without %",
 }
 
 
 def test_settings_that_are_none_are_one_line(tmp_path):
-    commands = [
+    asked = [
         Command([*SWEEP, "hydra/launcher=slurm", *f"hydra.launcher.{words}".split()], str(tmp_path))
         for words in MISTAKES
     ]
-    for ended, said in zip(WITHOUT_TORCH.run(*commands), MISTAKES.values(), strict=True):
+    for ended, said in zip(WITHOUT_TORCH.run(*asked), MISTAKES.values(), strict=True):
         assert ended.code == 2
         (line,) = ended.err.splitlines()
         assert said in line
@@ -65,13 +81,11 @@ def test_jobs_of_an_earlier_command_are_seen_to_first(tmp_path):
     assert "squeue does not answer; where it does, end them with scancel --name=mlp-01234567" in ended.err
     assert not list(tmp_path.rglob("result.json"))
     # squeue knows of one, until scancel has been called.
-    (tmp_path / "bin").mkdir()
-    for name, script in {
-        "squeue": "[ -e cancelled ] || echo 7_0 RUNNING; echo 7_1 COMPLETED",
-        "scancel": "echo $1 > cancelled",
-    }.items():
-        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{script}\n")
-        (tmp_path / "bin" / name).chmod(0o755)
+    commands(
+        tmp_path / "bin",
+        squeue="[ -e cancelled ] || echo 7_0 RUNNING; echo 7_1 COMPLETED",
+        scancel="echo $1 > cancelled",
+    )
     (ended,) = WITH_TORCH.run(command)
     assert ended.code == 0
     assert ended.err == "jobs of an earlier command are ended first: 1 of mlp-01234567\n"
@@ -97,9 +111,7 @@ def test_jobs_of_an_earlier_command_are_seen_to_first(tmp_path):
     ],
 )
 def test_how_a_job_ended_in_words(tmp_path, monkeypatch, scontrol, sacct, said):
-    for name, answer in {"scontrol": f"JobId=7 {scontrol}", "sacct": sacct}.items():
-        (tmp_path / name).write_text(f"#!/bin/sh\necho '{answer}'\n")
-        (tmp_path / name).chmod(0o755)
+    commands(tmp_path, scontrol=f"echo 'JobId=7 {scontrol}'", sacct=f"echo '{sacct}'")
     monkeypatch.setenv("PATH", str(tmp_path))
     assert SlurmQueue("mlp-01234567").reason("7").startswith(said)
 
@@ -121,3 +133,68 @@ def test_events_come_through_a_file_as_they_were_sent(tmp_path, grid):
         post(path, event)
     assert box.new() == last
     assert box.new() == []
+
+
+@pytest.fixture
+def hired(tmp_path, monkeypatch):
+    """Workers whose jobs nobody has; the queue says what ./states does, and sbatch refuses where ./refused is."""
+    (tmp_path / "states").write_text("7_0 RUNNING\n7_1 PENDING\n")
+    scripts = {"squeue": f"cat {tmp_path}/states", "scontrol": "echo JobState=OUT_OF_MEMORY ExitCode=0:125"}
+    commands(tmp_path / "bin", **scripts, scancel=f"echo > {tmp_path}/states")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    monkeypatch.setattr(slurm_workers, "LOOK_SECONDS", 0)
+    monkeypatch.setattr(slurm_workers, "REFUSED_SECONDS", 0)
+
+    def submit_array(jobs, *rest):
+        if (tmp_path / "refused").exists():
+            raise Refused("sbatch: no more")
+        return [SimpleNamespace(job_id=f"7_{job.number}", paths=SimpleNamespace(stderr=tmp_path)) for job in jobs]
+
+    monkeypatch.setattr(slurm_workers, "submit_array", submit_array)
+    tasks = [Task.of([run], "stack") for run in study_runs(["seed=0,1", "data=digits"], tmp_path / "study")]
+    (tmp_path / "study").mkdir()
+    return slurm_workers.SlurmWorkers(SlurmSettings(), tmp_path / "study", "auto", 2), tasks
+
+
+def test_a_job_that_begins_again_is_no_loss_and_one_that_ends_without_a_word_is(hired, tmp_path, grid):
+    workers, tasks = hired
+    posted = tmp_path / "study" / ".slurm" / "0.jsonl"
+    result = read_result(next(grid.glob("*/result.json")).parent)
+    worker, run = Worker("job 7_0", "n1", 42, "cpu"), tasks[0].runs[0]
+    with workers:
+        for number, task in enumerate(tasks):
+            workers.submit(number, task)
+        assert workers.events(0) == []
+        began = [Taken(0, worker), Told(0, "advanced", (2.5, 80))]
+        for event in began:
+            post(posted, event)
+        assert workers.events(0) == began
+        post(posted, Taken(0, worker))  # requeued, it will tell of its epochs again
+        assert workers.events(0) == [Told(0, "advanced", (-2.5, 0)), Taken(0, worker)]
+        epochs = run.config.trainer.max_epochs
+        ended = [Told(0, "advanced", (epochs, 0)), Told(0, "ended", (run.name, result)), Ended(0, {run.folder: result})]
+        for event in ended:
+            post(posted, event)
+        assert workers.events(0) == ended
+        (tmp_path / "states").write_text("7_1 OUT_OF_MEMORY\n")
+        assert [*workers.events(0), *workers.events(0)] == [Lost(1, "job 7_1: OUT_OF_MEMORY")]
+        (tmp_path / "states").write_text("")
+    assert not posted.parent.exists()
+
+
+def test_sbatch_may_refuse_for_a_while_but_not_at_first(hired, tmp_path):
+    workers, tasks = hired
+    (tmp_path / "refused").write_text("")
+    workers.submit(0, tasks[0])
+    with pytest.raises(UserError, match="sbatch: no more") as refused:
+        workers.events(0)
+    assert refused.value.exit_code == 2
+    (tmp_path / "refused").unlink()
+    assert workers.events(0) == []
+    (tmp_path / "refused").write_text("")
+    workers.submit(1, tasks[1])
+    for _ in range(9):
+        assert workers.events(0) == [Told(1, "remarked", ("sbatch: no more; once more in 0 s",))]
+    with pytest.raises(RunsFailed), workers:
+        workers.events(0)
+    assert not (tmp_path / "study" / ".slurm").exists()

@@ -30,13 +30,16 @@ class SlurmLauncher(StackedLauncher):
 
     def check(self) -> None:
         """See that the settings are some, and that Slurm can be used from here."""
-        self._checked().check()
+        self._checked().check(self._study())
 
     def hire(self) -> Callable[[Any], Any]:
         """Those who train: Slurm's jobs."""
         from mlp_study.execution.slurm_workers import hire
 
-        return hire(self._checked(), Path(str(self.config.hydra.sweep.dir)).absolute())
+        return hire(self._checked(), self._study())
+
+    def _study(self) -> Path:
+        return Path(str(self.config.hydra.sweep.dir)).absolute()
 
     def _checked(self) -> SlurmSettings:
         return SlurmSettings.read("hydra.launcher", self._settings)

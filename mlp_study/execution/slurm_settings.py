@@ -6,6 +6,7 @@ import importlib.util
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from mlp_study.choices.choice import Section, setting
@@ -25,8 +26,8 @@ class SlurmSettings(Section):
 
     Attributes:
         partition, account, qos, constraint: as sbatch takes them; null leaves them to the cluster.
-        array_parallelism: jobs at the same time at most; the runs are made into so many tasks, as far as there is a
-            minute's work for each.
+        array_parallelism: jobs of an array at the same time at most; the runs are made into so many tasks, as far as
+            there is a minute's work for each.
         timeout_min: minutes until Slurm ends a job; it is requeued, and goes on.
         signal_delay_s: seconds before that at which it saves and is requeued.
         max_num_timeout: times that a job is requeued after its time; then a new one goes on.
@@ -53,8 +54,11 @@ class SlurmSettings(Section):
     setup: tuple[str, ...] = setting(list_of(text), ())
     additional_parameters: Mapping[str, Any] | None = setting(optional(_mapping), None)
 
-    def check(self) -> None:
+    def check(self, study: Path) -> None:
         """See that a job is saved before its end, and that Slurm can be used from here.
+
+        Args:
+            study: the directory of the study.
 
         Raises:
             UserError: in one line, what is wrong or missing.
@@ -64,6 +68,8 @@ class SlurmSettings(Section):
                 f"hydra.launcher.signal_delay_s={self.signal_delay_s}: expected fewer seconds than "
                 f"hydra.launcher.timeout_min={self.timeout_min} minutes"
             )
+        if "%" in str(study):
+            raise UserError(f"hydra.sweep.dir='{study}': expected a directory without %, which Slurm replaces in names")
         if importlib.util.find_spec("submitit") is None:
             raise UserError("hydra/launcher=slurm: needs submitit: pip install 'mlp_study[slurm]'")
         if shutil.which("sbatch") is None:

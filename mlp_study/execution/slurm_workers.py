@@ -7,12 +7,10 @@ that is preempted, is requeued and goes on; one that ends without a last word is
 
 from __future__ import annotations
 
-import io
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from contextlib import redirect_stderr
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, Self
@@ -23,6 +21,7 @@ from mlp_study.execution.mail import Mailbox
 from mlp_study.execution.slurm_job import SlurmJob
 from mlp_study.execution.slurm_queue import OVER, SlurmQueue
 from mlp_study.execution.slurm_settings import SlurmSettings
+from mlp_study.execution.slurm_submission import Refused, submit_array
 from mlp_study.execution.task import Task
 from mlp_study.execution.workers import Ended, Event, Lost, Taken, Told
 from mlp_study.reading import GIB
@@ -51,6 +50,7 @@ class _Submitted:
 
     Attributes:
         job: its number, of an array's element as 17_3.
+        log: what it has printed.
         mailbox: where it is told of.
         is_taken: whether it has begun, once at least.
         epochs: that are told of, less those of runs that have ended since.
@@ -66,7 +66,6 @@ class _Submitted:
     looks: int = 0
 
 
-@dataclass
 class SlurmWorkers:
     """The jobs of a sweep.
 
@@ -77,20 +76,14 @@ class SlurmWorkers:
         num: a hint for how many tasks to make of the runs.
     """
 
-    settings: SlurmSettings
-    study: Path
-    accelerator: str
-    num: int
-    _waiting: list[tuple[int, Task]] = field(default_factory=list)
-    _submitted: dict[int, _Submitted] = field(default_factory=dict)
-    _is_accepted: bool = False
-    _refusals: int = 0
-    _next_try: float = 0.0
-    _next_look: float = 0.0
-
-    def __post_init__(self) -> None:
-        self.memory = 0.5 * self.settings.mem_gb * GIB
+    def __init__(self, settings: SlurmSettings, study: Path, accelerator: str, num: int) -> None:
+        self.num, self.memory = num, 0.5 * settings.mem_gb * GIB
+        self._settings, self._folder, self._accelerator = settings, study / JOBS, accelerator
         self._queue: SlurmQueue | None = None
+        self._waiting: list[tuple[int, Task]] = []
+        self._submitted: dict[int, _Submitted] = {}
+        self._is_accepted, self._refusals = False, 0
+        self._next_try = self._next_look = 0.0
 
     def submit(self, number: int, task: Task) -> None:
         """Have a task carried out."""
@@ -116,7 +109,8 @@ class SlurmWorkers:
                 chunk = list(islice(self._waiting, LARGEST_ARRAY))
                 self._submit_array(chunk)
                 del self._waiting[: len(chunk)]
-        except _Refused as error:
+                self._is_accepted, self._refusals = True, 0
+        except Refused as error:
             self._refusals += 1
             if not self._is_accepted:
                 raise UserError(str(error)) from None
@@ -124,54 +118,22 @@ class SlurmWorkers:
                 raise RunsFailed(str(error)) from None
             self._next_try = time.monotonic() + REFUSED_SECONDS
             return [Told(self._waiting[0][0], "remarked", (f"{error}; once more in {REFUSED_SECONDS:.0f} s",))]
-        self._is_accepted, self._refusals = True, 0
         return []
 
     def _submit_array(self, tasks: Sequence[tuple[int, Task]]) -> None:
-        folder = self.study / JOBS
         if self._queue is None:
-            self._queue = SlurmQueue.of(folder)
-        boxes = [Mailbox(folder / f"{number}.jsonl", number) for number, _ in tasks]
-        jobs = _sbatch(
+            self._queue = SlurmQueue.of(self._folder)
+        boxes = [Mailbox(self._folder / f"{number}.jsonl", number) for number, _ in tasks]
+        jobs = submit_array(
             [SlurmJob(number, task, box.path) for (number, task), box in zip(tasks, boxes, strict=True)],
-            folder,
-            self.settings.max_num_timeout,
-            self._parameters(self._queue.name),
+            self._folder,
+            self._queue.name,
+            self._settings,
+            self._accelerator,
         )
         for (number, task), job, box in zip(tasks, jobs, boxes, strict=True):
             self._submitted[number] = _Submitted(task, job.job_id, job.paths.stderr, box)
         self._next_look = time.monotonic() + LOOK_SECONDS
-
-    def _parameters(self, name: str) -> dict[str, Any]:
-        """What submitit makes the head of a script of."""
-        asked = self.settings
-        num_gpus = asked.gpus_per_task if asked.gpus_per_task is not None else int(self.accelerator == "cuda")
-        setup = [
-            f"export OMP_NUM_THREADS={asked.cpus_per_task} OPENBLAS_NUM_THREADS=1",
-            f"export SRUN_CPUS_PER_TASK={asked.cpus_per_task}",  # from 22.05 on srun does not take sbatch's word
-        ]
-        if not num_gpus:  # a cluster that does not hide its devices lets everyone take them
-            setup.append("export CUDA_VISIBLE_DEVICES=")
-        given = {
-            "partition": asked.partition,
-            "account": asked.account,
-            "qos": asked.qos,
-            "constraint": asked.constraint,
-            "gpus_per_task": num_gpus or None,
-            "additional_parameters": {"requeue": True, **(asked.additional_parameters or {})},
-        }
-        return {
-            "job_name": name,
-            "time": asked.timeout_min,
-            "nodes": 1,
-            "ntasks_per_node": 1,
-            "cpus_per_task": asked.cpus_per_task,
-            "mem": f"{max(1, round(asked.mem_gb * 1024))}MB",
-            "signal_delay_s": asked.signal_delay_s,
-            "array_parallelism": asked.array_parallelism,
-            "setup": [*setup, *asked.setup],
-            **{key: value for key, value in given.items() if value is not None},
-        }
 
     def _read(self) -> list[Event]:
         """What the jobs have posted."""
@@ -239,31 +201,7 @@ class SlurmWorkers:
             self._queue.cancel()
             is_over = self._queue.wait(END_SECONDS)
         if is_over:  # otherwise the next command sees to it
-            shutil.rmtree(self.study / JOBS, ignore_errors=True)
-
-
-class _Refused(Exception):
-    """What sbatch says of a job that it does not take."""
-
-
-def _sbatch(jobs: Sequence[SlurmJob], folder: Path, max_num_timeout: int, parameters: dict[str, Any]) -> list[Any]:
-    """Submit jobs as an array; returns submitit's for each.
-
-    Raises:
-        _Refused: by sbatch.
-    """
-    import submitit
-    from submitit.core.utils import FailedJobError, FailedSubmissionError
-
-    executor = submitit.SlurmExecutor(folder, max_num_timeout)
-    executor.update_parameters(**parameters)
-    try:
-        # It prints what sbatch says, too.
-        with redirect_stderr(io.StringIO()):
-            return executor.submit_array(jobs)
-    except (FailedJobError, FailedSubmissionError) as error:
-        said = [line.removeprefix("sbatch: ").removeprefix("error: ") for line in str(error).splitlines()]
-        raise _Refused(f"sbatch: {'; '.join(said)}") from None
+            shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def _lines(path: Path) -> list[str]:
