@@ -10,7 +10,7 @@ from conftest import WITH_TORCH, run_command, run_python
 from warm import Command
 
 from mlp_study.runs.standing import Standing
-from mlp_study.runs.under_way import PROGRESS
+from mlp_study.runs.under_way import PROGRESS, UnderWay
 
 LONG = ["-m", "data=digits", "logger=none", "trainer.max_epochs=100000", "seed=0,1", "model.hidden=[8]"]
 
@@ -107,6 +107,17 @@ def test_a_damaged_file_is_left_out_with_a_line(grid, tmp_path, content):
     (line,) = ended.err.splitlines()
     assert PROGRESS in line
     assert "4 runs: 4 completed" in ended.out
+
+
+def test_a_file_of_a_stranger_shows_no_command_but_ours(grid, tmp_path):
+    study = tmp_path / "study"
+    study.mkdir()
+    (study / "run").symlink_to(next(grid.glob("optim*")))
+    UnderWay(("x; rm -rf /",), "elsewhere", 1, 0.0, 0.0, "interrupted\x1b[2J", 1, 1, 0.0, 0.0, (), ()).write(study)
+    ended = status(tmp_path)
+    assert (ended.code, ended.err) == (0, "")
+    assert "to go on: python -m mlp_study.train 'x; rm -rf /'" in ended.out
+    assert "\x1b" not in ended.out
 
 
 def test_what_is_no_study_is_refused(tmp_path):

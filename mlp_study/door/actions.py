@@ -75,7 +75,7 @@ def sweep(
     with (
         claimed(home),
         ConsoleListener(runs) if progress else _Silent() as shown,
-        Heartbeat(home, "") as heartbeat,
+        Heartbeat(home, ()) as heartbeat,
     ):
         results: list[Result] = []
         try:

@@ -27,11 +27,11 @@ class Heartbeat(Listener):
 
     Args:
         folder: of the study.
-        command: that goes on with it, as typed; empty where there is none.
+        words: of the command that goes on with it; empty where there is none.
     """
 
-    def __init__(self, folder: Path, command: str) -> None:
-        self.folder, self.command = folder, command
+    def __init__(self, folder: Path, words: Sequence[str]) -> None:
+        self.folder, self.words = folder, tuple(words)
         self._started = time.time()
         self._num_runs = self._num_epochs = self._num_images = 0
         self._epochs = 0.0
@@ -86,7 +86,7 @@ class Heartbeat(Listener):
         rate = (self._num_images - images) / (now - then) if now > then else 0.0
         workers = tuple(trainer.as_dict() for trainer in list(self._workers.values()))
         words = UnderWay(
-            self.command, socket.gethostname(), os.getpid(), self._started, time.time(), ended, self._num_runs,
+            self.words, socket.gethostname(), os.getpid(), self._started, time.time(), ended, self._num_runs,
             self._num_epochs, self._epochs, rate, workers, tuple(self._remarks),
         )  # fmt: skip
         # Runs say themselves that there is no room, and for them it matters.

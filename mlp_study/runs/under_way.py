@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +58,8 @@ class UnderWay(Section):
     """The content of progress.json.
 
     Attributes:
-        command: that goes on with the study, as it is typed; empty where it was no command.
+        words: of the training command that goes on with the study; empty where it was none. Only words: a file of a
+            stranger's must not make us show another program's command.
         host, pid: of the process that carries it out.
         started, written: seconds since 1970; the latter of these words.
         ended: how it ended, if not as it should: "interrupted".
@@ -69,7 +71,7 @@ class UnderWay(Section):
         remarks: the last lines that a person should know.
     """
 
-    command: str = setting(any_text)
+    words: tuple[str, ...] = setting(list_of(any_text))
     host: str = setting(any_text)
     pid: int = setting(integer(least=0, most=2**53))
     started: float = setting(number())
@@ -98,6 +100,11 @@ class UnderWay(Section):
             raise UserError(f"{path}: damaged: not JSON") from None
         return cls.read(PROGRESS, values)
 
+    @property
+    def command(self) -> str:
+        """As it is typed; empty where there is none."""
+        return command(self.words) if self.words else ""
+
     def write(self, folder: Path) -> None:
         """Put it into `folder`.
 
@@ -118,6 +125,11 @@ class UnderWay(Section):
             except OSError:
                 pass  # somebody else's
         return silence(folder) < SILENCE
+
+
+def command(words: Sequence[str]) -> str:
+    """A training command as it is typed."""
+    return shlex.join(["python", "-m", "mlp_study.train", *words])
 
 
 def silence(folder: Path) -> float:

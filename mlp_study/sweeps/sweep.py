@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -64,18 +63,17 @@ def run_study(sweeper: Any, sweep: Callable[[list[str]], Any], arguments: list[s
         except BaseException:  # interrupted, say: what there is, is shown all the same
             with suppress(UserError, OSError):
                 show_table(folder, table.table(folder))
-                console().print(printable(f"to go on: {continuing(folder)}"))
+                console().print(printable(f"to go on: {under_way.command(continuing(folder))}"))
             raise
         results = [job.return_value for batch in returned for job in batch]
         end_with_table(folder, [r for r in results if isinstance(r, Result) and r.status == FAILED])
         return returned
 
 
-def continuing(folder: Path) -> str:
-    """The command that goes on with the study in `folder`: the words of this one, with that directory."""
+def continuing(folder: Path) -> list[str]:
+    """The words of the command that goes on with the study in `folder`: those of this one, with that directory."""
     words = [word for word in sys.argv[1:] if not word.startswith("hydra.sweep.dir=")]
-    there = f"hydra.sweep.dir={spelled(str(folder.absolute()))}"
-    return shlex.join(["python", "-m", "mlp_study.train", *words, there])
+    return [*words, f"hydra.sweep.dir={spelled(str(folder.absolute()))}"]
 
 
 def check_all(runs: Sequence[Run], is_here: bool = True) -> int:
