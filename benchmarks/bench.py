@@ -23,6 +23,7 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import lightning as L
 import torch
@@ -160,7 +161,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if arguments.only != "sweeps":
         _epochs(arguments, threads, limit)
     if arguments.only in (None, "sweeps"):
-        sweeps.main(sweeps.QUICK if arguments.quick else sweeps.SMOKE if arguments.smoke else sweeps.FULL)
+        whole = replace(sweeps.FULL, rounds=arguments.rounds)
+        sweeps.main(sweeps.QUICK if arguments.quick else sweeps.SMOKE if arguments.smoke else whole)
 
 
 def _epochs(arguments: argparse.Namespace, threads: int, limit: int | None) -> None:

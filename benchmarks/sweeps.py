@@ -65,7 +65,7 @@ class Size:
     run: Callable[[Sequence[str]], tuple[int, float]] = run
 
 
-FULL, QUICK = Size(4, [], 250, rounds=3), Size(2, ["trainer.limit_train_batches=200"], 25, shapes=1)
+FULL, QUICK = Size(4, [], 250), Size(2, ["trainer.limit_train_batches=200"], 25, shapes=1)
 SMOKE = Size(1, ["data=digits", "trainer.limit_train_batches=2"], 1, shapes=1)
 
 

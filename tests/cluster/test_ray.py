@@ -68,8 +68,8 @@ class Sweep:
             command, cwd=folder, text=True, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
 
-    def training(self) -> dict[int, tuple[int, Path]]:
-        """The processes that hold a run's directory: who started each, and which it holds."""
+    def training(self) -> dict[int, tuple[int, list[Path]]]:
+        """The processes that hold runs' directories: who started each, and which it holds."""
         found = {}
         for process in Path("/proc").glob("[0-9]*"):
             try:
@@ -79,16 +79,17 @@ class Sweep:
                 continue
             held = sorted(link.parent for link in links if link.name == LOCK and link.parent.parent == self.study)
             if held and int(process.name) != self.process.pid:
-                found[int(process.name)] = (parent, held[0])
+                found[int(process.name)] = (parent, held)
         return found
 
     def begun(self, *but: Path) -> tuple[int, int, Path]:
         """A process, once it has come so far that another could go on with what it trains, and as `training`."""
         until = time.monotonic() + LIMIT
         while True:
-            for pid, (parent, folder) in self.training().items():
-                if (folder / SNAPSHOT).exists() and folder not in but:
-                    return pid, parent, folder
+            for pid, (parent, folders) in self.training().items():
+                for folder in folders:
+                    if (folder / SNAPSHOT).exists() and folder not in but:
+                        return pid, parent, folder
             assert self.process.poll() is None, self.process.communicate()
             assert time.monotonic() < until
             time.sleep(0.02)

@@ -110,7 +110,7 @@ def differences(study: Path, undisturbed: Path) -> list[str]:
     ours, theirs = files(study), files(undisturbed)
     found = [name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name)]
     tables = [table(folder).drop(columns="seconds") for folder in (study, undisturbed)]
-    return [*found, *([] if tables[0].equals(tables[1]) else ["study.csv"]), *left_behind(study), *workers_left(study)]
+    return [*found, *([] if tables[0].equals(tables[1]) else ["study.csv"]), *left_behind(study)]
 
 
 class Outcome(NamedTuple):
@@ -155,7 +155,7 @@ def kill(engine: str, num_kills: int, seed: int, num_epochs: int, num_workers: i
                 if code != 0:
                     slowest = max(slowest, time.monotonic() - started)
                 inside += is_inside(study)
-            wrong += differences(study, undisturbed)
+            wrong += [*differences(study, undisturbed), *workers_left(study)]
             compared += len(files(study))
     return Outcome(kills, inside, slowest, compared, wrong)
 
