@@ -66,7 +66,7 @@ class Size:
 
 
 FULL, QUICK = Size(4, [], 250), Size(2, ["trainer.limit_train_batches=200"], 25, shapes=1)
-SMOKE = Size(1, ["data=digits", "trainer.limit_train_batches=2"], 1, shapes=1)
+SMOKE = Size(1, ["data=digits", "trainer.limit_train_batches=2", "optim=sgd", "init=glorot"], 1, shapes=1)
 
 
 def command(words: Sequence[str], size: Size) -> Cost:
