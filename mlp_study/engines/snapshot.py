@@ -119,7 +119,8 @@ class Saver:
 
     def plan(self) -> None:
         """Say who trains together, before anything has come of it: who is alone needs no such word."""
-        if self.interval is not None and len(self.runs) > 1 and self.restored is None:
+        is_new = self.restored is None or self.restored.states is None  # beginning has removed the latter
+        if self.interval is not None and len(self.runs) > 1 and is_new:
             self._write(self.runs, None, {})
 
     @contextmanager
@@ -161,7 +162,8 @@ class Saver:
         """
         self.answer()
         started = time.monotonic()
-        self._write(runs, states(), common)
+        if self._write(runs, states(), common):
+            self._listener.saved()
         self._last = time.monotonic()
         self._pause = (self._last - started) / LARGEST_SHARE if self.interval else 0.0
         if self.interrupts.is_asked:
@@ -182,11 +184,14 @@ class Saver:
         with suppress(OSError):
             self.path.unlink(missing_ok=True)
 
-    def _write(self, runs: Sequence[Run], states: list[dict[str, Any]] | None, common: dict[str, Any]) -> None:
+    def _write(self, runs: Sequence[Run], states: list[dict[str, Any]] | None, common: dict[str, Any]) -> bool:
+        """Whether it could be written."""
         try:
             write(self.path, self.engine, runs, states, common)
         except NotWritten as error:  # a disk without room for it is none of the runs' failure
             self._not_saved(error)
+            return False
+        return True
 
 
 def write(

@@ -13,7 +13,7 @@ from mlp_study.execution.task import Task
 from mlp_study.execution.workers import Ended, Event, Lost, Taken, Told, Workers
 from mlp_study.files import claimed
 from mlp_study.runs.listener import Listener, Worker
-from mlp_study.runs.result import RESULT, Result, read_history
+from mlp_study.runs.result import Result, read_history
 from mlp_study.runs.run import Run
 
 MOST_LOSSES = 2  # of workers that came no further with a task than the one before; then it is split
@@ -27,7 +27,7 @@ class _Handed:
     Attributes:
         task: itself.
         losses: of workers that have come no further with it than the one before.
-        mark: tells how far the worker before had come.
+        has_progressed: whether its worker has saved what it has come to, or a run has ended.
         epochs: that are told of.
         kept: those of runs that have ended since.
         worker: that trains it, once it is known.
@@ -35,7 +35,7 @@ class _Handed:
 
     task: Task
     losses: int = 0
-    mark: tuple[int, int] | None = None
+    has_progressed: bool = False
     epochs: float = 0.0
     kept: float = 0.0
     worker: Worker | None = None
@@ -93,6 +93,7 @@ class Dispatch:
             run = next(run for run in handed.task.runs if run.name == name)
             self.results[run.folder] = result
             handed.kept += run.config.trainer.max_epochs - handed.task.num_before
+        handed.has_progressed |= event.method in ("saved", "ended")
         getattr(self.listener, event.method)(*event.arguments)
 
     def _freed(self, handed: _Handed) -> None:
@@ -106,13 +107,12 @@ class Dispatch:
         task, where = handed.task, handed.worker or "a worker"
         left = tuple(run for run in task.runs if run.folder not in self.results)
         whose = left[0].name if len(left) == 1 else f"{len(left)} runs"
-        mark = _mark(task)
-        losses = 1 if handed.mark is not None and mark != handed.mark else handed.losses + 1
+        losses = 1 if handed.has_progressed else handed.losses + 1
         if losses < MOST_LOSSES or not left:
             self.listener.remarked(f"{where}: {reason}; another goes on with {whose}")
             # What has ended is needed beside the others only where these go on.
             again = task if task.snapshot.exists() or not left else task.part(left)
-            self._hand_out(_Handed(again, losses, mark))
+            self._hand_out(_Handed(again, losses))
         elif len(left) > 1:
             self.listener.remarked(f"{where}: {reason}, again; its {whose} are trained in halves")
             from mlp_study.engines.snapshot import split
@@ -122,17 +122,10 @@ class Dispatch:
             if task.snapshot.exists():
                 split(task.snapshot, halves)
             for half in halves:
-                part = task.part(half)
-                self._hand_out(_Handed(part, losses - 1, _mark(part) if part.snapshot.exists() else None))
+                self._hand_out(_Handed(task.part(half), losses - 1))
         else:
             self.results[left[0].folder] = record_lost(left[0], f"worker lost: {reason}", self.listener)
             task.snapshot.unlink(missing_ok=True)
-
-
-def _mark(task: Task) -> tuple[int, int]:
-    """Changes when training comes further: a newer snapshot, one more run that has ended."""
-    written = task.snapshot.stat().st_mtime_ns if task.snapshot.exists() else 0
-    return written, sum((run.folder / RESULT).exists() for run in task.runs)
 
 
 def record_lost(run: Run, reason: str, listener: Listener) -> Result:

@@ -75,6 +75,10 @@ class Telling(Listener):
         self.flush()
         self._tell("ended", name, result)
 
+    def saved(self) -> None:
+        """Say it."""
+        self._tell("saved")
+
     def flush(self) -> None:
         """Say how far training has come."""
         self._tell("advanced", self._epochs, self._images)

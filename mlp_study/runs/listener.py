@@ -49,6 +49,9 @@ class Listener:
     def ended(self, name: str, result: Result) -> None:
         """A run has ended."""
 
+    def saved(self) -> None:
+        """Where training has come to is in a snapshot."""
+
     def taken(self, worker: Worker, names: Sequence[str]) -> None:
         """A worker has begun with these runs."""
 
@@ -91,6 +94,11 @@ class Both(Listener):
         """Tell both."""
         for listener in self._two:
             listener.ended(name, result)
+
+    def saved(self) -> None:
+        """Tell both."""
+        for listener in self._two:
+            listener.saved()
 
     def taken(self, worker: Worker, names: Sequence[str]) -> None:
         """Tell both."""

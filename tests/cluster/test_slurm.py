@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.joi
 HERE = Path(__file__).parent / "slurm"
 # Four stacks of six, however many train at the same time: sums may differ by a last bit with other neighbours.
 SWEEP = [
-    "-m", *WORDS, "trainer.max_epochs=200", "callbacks.early_stopping.patience=60", "hydra.launcher.max_members=6",
+    "-m", *WORDS, "trainer.max_epochs=300", "callbacks.early_stopping.patience=90", "hydra.launcher.max_members=6",
     "hydra.sweep.dir=study",
 ]  # fmt: skip
 SLURM = ["hydra/launcher=slurm", "hydra.launcher.array_parallelism=3", "hydra.launcher.mem_gb=1"]
@@ -150,7 +150,7 @@ def test_the_same_command_goes_on_after_a_kill_and_after_an_interrupt(cluster, t
     (line,) = errors(tmp_path)
     assert line.startswith("jobs of an earlier command are ended first: ")
     assert line.endswith(f" of {earlier}")
-    training(tmp_path, 2, second)
+    training(tmp_path, 1, second)
     interrupted = time.monotonic()
     second.send_signal(signal.SIGINT)
     assert second.wait(60) == 130
