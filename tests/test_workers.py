@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -36,10 +37,11 @@ def processes(study):
     """The processes that have a file of the study open, or are its command."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
-        try:
-            links = [os.readlink(link) for link in process.glob("fd/*")]
-        except OSError:
-            continue
+        links = []
+        with suppress(OSError):  # it is gone
+            for link in process.glob("fd/*"):
+                with suppress(OSError):  # that is closed
+                    links.append(os.readlink(link))
         if any(link.startswith(str(study)) for link in links):
             found.append(int(process.name))
     return found
