@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from importlib import import_module
 
 import pandas as pd
@@ -14,7 +13,7 @@ import pytest
 from conftest import WITH_TORCH, WITHOUT_TORCH, run_command
 from full_disk import largest_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from warm import Command
+from warm import Command, wait_for
 
 from mlp_study.commands.reporting import report
 from mlp_study.errors import NotWritten
@@ -29,13 +28,6 @@ INTERRUPTED = """\
 interrupted: saving where training has come to; once more ends at once
 mlp_study: error: interrupted
 """  # while it trains
-
-
-def wait_for(path):
-    deadline = time.time() + 60
-    while not path.exists() and time.time() < deadline:
-        time.sleep(0.02)
-    assert path.exists()
 
 
 @pytest.mark.parametrize("launcher", LAUNCHERS)

@@ -8,9 +8,8 @@ import time
 import pytest
 from conftest import WITH_TORCH
 from full_disk import largest_file
-from test_endings import wait_for
 from test_snapshots import Stop, both_engines, same
-from warm import Command
+from warm import Command, wait_for
 
 from mlp_study.engines import interrupts
 from mlp_study.engines.snapshot import Saver, Snapshot

@@ -12,8 +12,7 @@ import torch
 from conftest import WITH_TORCH, run_command
 from full_disk import largest_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from test_endings import wait_for
-from warm import Command
+from warm import Command, wait_for
 
 from mlp_study.engines.snapshot import Saver, Snapshot
 from mlp_study.execution.carry_out import carry_out

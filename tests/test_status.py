@@ -7,7 +7,7 @@ import time
 
 import pytest
 from conftest import WITH_TORCH, run_command, run_python
-from warm import Command
+from warm import Command, wait_for
 
 from mlp_study.runs.standing import Standing
 from mlp_study.runs.under_way import PROGRESS, UnderWay
@@ -28,11 +28,8 @@ def running(tmp_path):
     """A sweep that does not end by itself, with two workers at work: its directory and its process."""
     words = [*LONG, "hydra.sweep.dir=study", "hydra.launcher.workers=2"]
     process = WITH_TORCH.start(Command(words, str(tmp_path), before="forked_workers"))
-    deadline = time.monotonic() + 60
     for seed in (0, 1):
-        while not (tmp_path / "study" / f"seed={seed}" / "history.csv").exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_for(tmp_path / "study" / f"seed={seed}" / "history.csv")
     time.sleep(1.1)  # for the word after that
     return tmp_path, process
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from conftest import WITH_TORCH, run_command
-from warm import Command
+from soak.kills import files, left_behind
+from warm import Command, wait_for
 
 from mlp_study.execution.choosing import local
 from mlp_study.machine import num_cores
@@ -21,16 +22,6 @@ TWELVE = [
     "optim=sgd,adam,rmsprop", "optim.lr=0.01,0.1", "seed=0,1", "callbacks=checkpoint", "logger=none",
     "trainer.snapshot_seconds=0", "schedule=cosine",
 ]  # fmt: skip
-COUNTED = ("history.csv", "best.ckpt", "last.ckpt", "config.yaml", "summary.txt", "scaler.npz")
-
-
-def files(study):
-    return {str(p.relative_to(study)): p.read_bytes() for p in study.rglob("*") if p.name in COUNTED}
-
-
-def left_behind(study):
-    names = [path.name for path in study.rglob("*")]
-    return [name for name in names if name in (".lock", "snapshot.pt") or name.endswith((".tmp", ".aside"))]
 
 
 def processes(study):
@@ -114,11 +105,8 @@ def running(folder, *words):
     """A sweep that does not end by itself, with both its workers at work."""
     command = ["-m", *TWELVE, *words, "trainer.max_epochs=100000", "hydra.sweep.dir=study", "hydra.launcher.workers=2"]
     process = WITH_TORCH.start(Command(command, str(folder), before="forked_workers"))
-    deadline = time.monotonic() + 60
     for seed in (0, 1):
-        while not (folder / "study" / f"optim=sgd,optim.lr=0.01,seed={seed}" / "history.csv").exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_for(folder / "study" / f"optim=sgd,optim.lr=0.01,seed={seed}" / "history.csv")
     assert len(processes(folder / "study")) >= 3
     return process
 

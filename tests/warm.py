@@ -19,6 +19,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
@@ -112,6 +113,14 @@ class Warm:
             self.close()
             raise AssertionError(f"no answer in {LIMIT} s: {request}")
         return json.loads(self._answers.readline())
+
+
+def wait_for(path: Path) -> None:
+    """Wait until a command has made the file."""
+    deadline = time.time() + 60
+    while not path.exists() and time.time() < deadline:
+        time.sleep(0.02)
+    assert path.exists()
 
 
 def serve(listener: socket.socket, modules: Sequence[str]) -> NoReturn:

@@ -10,14 +10,13 @@ from pathlib import Path
 
 from mlp_study.errors import UserError
 from mlp_study.execution.task import Task
-from mlp_study.execution.workers import Ended, Event, Lost, Taken, Told, Workers
+from mlp_study.execution.workers import PATIENCE, Ended, Event, Lost, Taken, Told, Workers
 from mlp_study.files import claimed
 from mlp_study.runs.listener import Listener, Worker
 from mlp_study.runs.result import Result, read_history
 from mlp_study.runs.run import Run
 
 MOST_LOSSES = 2  # of workers that came no further with a task than the one before; then it is split
-PATIENCE = 10.0  # seconds for a lost worker to let go of its directories
 
 
 @dataclass

@@ -22,9 +22,9 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Self
 
-from mlp_study.execution.messages import Outbox, Telling
+from mlp_study.execution.messages import Outbox, Telling, carried_out
 from mlp_study.execution.task import Task
-from mlp_study.execution.workers import Ended, Event, Lost, Taken
+from mlp_study.execution.workers import PATIENCE, Ended, Event, Lost, Taken
 from mlp_study.machine import device_names, free_memory, num_cores
 from mlp_study.runs.listener import Worker
 
@@ -32,7 +32,6 @@ FORKED = multiprocessing.get_context("forkserver")
 FORKED.set_forkserver_preload(["mlp_study.execution.train_task", "mlp_study.execution.local_workers"])
 STARTED = multiprocessing.get_context("spawn")
 LAST_SECONDS = 9.0  # for a worker to save what it trains, once it is asked to end; it tries for one less
-PATIENCE = 10.0  # for the directories of a worker that was killed a moment ago
 
 
 @dataclass
@@ -169,20 +168,10 @@ def work(pipe: Connection, num_threads: int, device: str | None) -> None:
     import torch
 
     torch.set_num_threads(num_threads)
-    from mlp_study.execution.train_task import train_task
-
     with suppress(KeyboardInterrupt), Outbox(pipe.send) as outbox:
         while (assigned := tasks.get()) is not None:
             number, task = assigned
-            listener = Telling(number, outbox)
-            try:
-                results = train_task(task, listener, patience=PATIENCE)
-            except Exception as error:
-                listener.flush()
-                outbox.put(Lost(number, f"{type(error).__name__}: {error}"))
-            else:
-                listener.flush()
-                outbox.put(Ended(number, results))
+            outbox.put(carried_out(task, Telling(number, outbox), PATIENCE))
 
 
 def _receive(pipe: Connection, tasks: queue.SimpleQueue[tuple[int, Task] | None]) -> None:

@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Self
 
-from mlp_study.execution.workers import Event, Told
+from mlp_study.execution.task import Task
+from mlp_study.execution.workers import Ended, Event, Lost, Told
 from mlp_study.runs.listener import Listener
 from mlp_study.runs.result import Result
 
@@ -86,3 +87,22 @@ class Telling(Listener):
 
     def _tell(self, method: str, *arguments: Any) -> None:
         self.outbox.put(Told(self.task, method, arguments))
+
+
+def carried_out(task: Task, listener: Telling, patience: float) -> Event:
+    """Carry out a task in this process; its last word, when all else was said.
+
+    Args:
+        task: that `listener` tells of.
+        listener: is told what happens.
+        patience: seconds to wait for directories that another process holds.
+    """
+    from mlp_study.execution.train_task import train_task
+
+    last: Event
+    try:
+        last = Ended(listener.task, train_task(task, listener, patience=patience))
+    except Exception as error:
+        last = Lost(listener.task, f"{type(error).__name__}: {error}")
+    listener.flush()
+    return last

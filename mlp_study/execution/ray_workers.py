@@ -16,17 +16,16 @@ from pathlib import Path
 from typing import Any, Self
 
 from mlp_study.errors import UserError
-from mlp_study.execution.messages import Outbox, Telling
+from mlp_study.execution.messages import Outbox, Telling, carried_out
 from mlp_study.execution.ray_cluster import Asked, Room, connect, let_go, one_line, see_room
 from mlp_study.execution.task import Task
-from mlp_study.execution.workers import Ended, Event, Lost, Taken
+from mlp_study.execution.workers import PATIENCE, Event, Lost, Taken
 from mlp_study.runs.listener import Worker
 from mlp_study.runs.run import Run
 
 PERIOD = 0.25  # seconds between two looks into the mailbox
 LAST_SECONDS = 7.0  # for tasks to save what they train, once they are asked to end; Ray's own end takes seconds, too
 LOOK_SECONDS = 60.0  # for nodes to say whether they see a directory
-PATIENCE = 10.0  # for the directories of a process that was killed a moment ago
 
 
 def hire(asked: Asked) -> Callable[[Sequence[Run]], RayWorkers]:
@@ -220,16 +219,7 @@ def train(number: int, name: str, task: Task, mailbox: Any, num_threads: int, ha
 
     with Outbox(send) as outbox:
         outbox.put(Taken(number, worker))
-        listener = Telling(number, outbox)
-        try:
-            import torch
+        import torch
 
-            from mlp_study.execution.train_task import train_task
-
-            torch.set_num_threads(num_threads)
-            results = train_task(task, listener, patience=PATIENCE)
-        except Exception as error:
-            return Lost(number, f"{type(error).__name__}: {error}")
-        finally:
-            listener.flush()
-    return Ended(number, results)
+        torch.set_num_threads(num_threads)
+        return carried_out(task, Telling(number, outbox), PATIENCE)

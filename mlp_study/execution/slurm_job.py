@@ -21,9 +21,9 @@ from typing import Any
 
 from mlp_study.errors import INTERRUPTED_EXIT_CODE
 from mlp_study.execution.mail import post
-from mlp_study.execution.messages import Outbox, Telling
+from mlp_study.execution.messages import Outbox, Telling, carried_out
 from mlp_study.execution.task import Task
-from mlp_study.execution.workers import Ended, Lost, Taken
+from mlp_study.execution.workers import Lost, Taken
 from mlp_study.machine import device_names
 from mlp_study.runs.listener import Worker
 
@@ -52,18 +52,10 @@ class SlurmJob:
         try:
             with Outbox(partial(post, self.mail)) as outbox:
                 outbox.put(Taken(self.number, _worker(self.task)))
-                from mlp_study.execution.train_task import train_task
+                import mlp_study.execution.train_task  # noqa: F401  before it can be interrupted
 
-                listener = _Telling(self.number, outbox, asked)
-                try:
-                    asked.listen()
-                    results = train_task(self.task, listener, patience=PATIENCE)
-                except Exception as error:
-                    listener.flush()
-                    outbox.put(Lost(self.number, f"{type(error).__name__}: {error}"))
-                else:
-                    listener.flush()
-                    outbox.put(Ended(self.number, results))
+                asked.listen()
+                outbox.put(carried_out(self.task, _Telling(self.number, outbox, asked), PATIENCE))
         except KeyboardInterrupt:
             if asked.signal == signal.SIGUSR2:
                 self._requeue(requeue)

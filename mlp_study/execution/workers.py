@@ -11,6 +11,8 @@ from mlp_study.execution.task import Task
 from mlp_study.runs.listener import Worker
 from mlp_study.runs.result import Result
 
+PATIENCE = 10.0  # seconds for a worker that is lost to let go of its directories
+
 
 @dataclass(frozen=True)
 class Event:

@@ -86,7 +86,7 @@ class StackTrainer:
         self.num_images = data.train_batches(0).num_images  # in an epoch
         self.num_epochs = 0  # that are over
         most = num_threads(self.num_at_start * flops_per_step(members[0].module.mlp, self.batch_size))
-        self.threads = Threads(most, changes=_may_change_threads(configs[0]))
+        self.threads = Threads(most, changes=data.device.type == "cpu" and _may_change_threads(configs[0]))
         self.part: Part | None = None  # of the epoch under way
         self._started = 0.0
         if restored:
@@ -156,6 +156,7 @@ class StackTrainer:
                 if self.saver.is_due(is_inside=True) and part.num:
                     self._add_seconds()
                     self._save()
+                    self.threads.pause()
                     self._started = time.perf_counter()
                 xs = [image[step] for image in images]
                 ys = [group[step].expand(n, -1) for group, n in zip(labels, sizes, strict=True)]
