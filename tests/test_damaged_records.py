@@ -197,14 +197,18 @@ def test_the_command_line_names_what_is_damaged_draws_the_rest_and_repeats_it(st
 def test_a_study_of_damaged_runs_alone_holds_no_finished_run(study):
     for path in study.glob("*/result.json"):
         path.write_text("{}")
-    with warnings.catch_warnings(action="ignore"), pytest.raises(UserError, match="holds no finished run"):
+    with warnings.catch_warnings(action="ignore"), pytest.raises(UserError, match="holds no run with a finished epoch"):
         drawings(study)
     assert set(table.table(study)["status"]) == {"damaged"}
 
 
 def test_runs_that_have_not_ended_are_counted(study):
     (study / VICTIM / "result.json").unlink()
+    assert [len(cell.results) for cell in read_cells(study)] == [1, 1, 1, 1]
     with pytest.warns(LeftOut, match="1 runs that have not ended are left out"):
+        assert len(read_cells(study, only_ended=True)) == 3
+    (study / VICTIM / "history.csv").unlink()
+    with pytest.warns(LeftOut, match="1 runs without a finished epoch are left out"):
         assert len(read_cells(study)) == 3
 
 

@@ -6,9 +6,10 @@ from rich.console import Console
 
 import mlp_study as ms
 from mlp_study.figures.study_figures import drawings
-from mlp_study.runs import table
 from mlp_study.runs.cells import read_cells
+from mlp_study.runs.shown import show
 from mlp_study.showing import Columns, label, printable
+from mlp_study.sweeps.sweep import tables
 
 ODD = ["[relu,tanh]", "[/b]", "a$x^2$b", "[bold red]x", "$"]
 
@@ -24,8 +25,7 @@ def test_names_of_files_that_look_like_markup(tmp_path, capsys):
     files = [arrays(tmp_path / f"{name}.npz") for name in ODD]
     words = {"data": "arrays", "data.file": files, "data.batch_size": 8, "trainer.max_epochs": 1, "logger": "none"}
     study = ms.sweep(words, folder=tmp_path / "study")
-    frame = table.table(study.folder)
-    table.show(frame, study.folder)
+    show(*tables(study.folder), study.folder)
     printed = capsys.readouterr().out
     for path in files:
         assert path.removeprefix(str(tmp_path)) in printed
@@ -47,7 +47,7 @@ def test_a_list_of_layers_has_its_own_column(tmp_path, capsys):
         "callbacks=[checkpoint],[]",
     ]
     ms.sweep(*words, "trainer.max_epochs=1", "trainer.limit_train_batches=2", "logger=none", folder=tmp_path / "study")
-    table.show(table.table(tmp_path / "study"), tmp_path / "study")
+    show(*tables(tmp_path / "study"), tmp_path / "study")
     printed = capsys.readouterr().out
     assert printed.count("[relu,tanh]") >= 2
     assert printed.count("[checkpoint]") >= 2

@@ -51,4 +51,4 @@ def test_seeds_become_one_line(tmp_path):
 def test_report_of_nothing_is_one_line(tmp_path):
     done = report(tmp_path, ".")
     assert done.code == 2
-    assert "holds no finished run" in done.err.splitlines()[-1]
+    assert "holds no run with a finished epoch" in done.err.splitlines()[-1]

@@ -19,12 +19,13 @@ from mlp_study.door.trained_run import Run
 from mlp_study.errors import RunsFailed, UserError
 from mlp_study.files import claimed, replaced
 from mlp_study.runs import table
+from mlp_study.runs.asked import ask
 from mlp_study.runs.listener import Both, Listener
 from mlp_study.runs.result import FAILED, Result
 from mlp_study.runs.run import name_of
 from mlp_study.sweeps.checks import check_ready, check_workers
 from mlp_study.sweeps.grammar import spelled
-from mlp_study.sweeps.sweep import check_all
+from mlp_study.sweeps.sweep import check_all, tables
 from mlp_study.sweeps.words import single_run, study_runs
 
 Data = tuple[Any, ...] | Mapping[str, Any]
@@ -77,13 +78,16 @@ def sweep(
         ConsoleListener(runs) if progress else _Silent() as shown,
         Heartbeat(home, ()) as heartbeat,
     ):
+        ask(home, runs)
         results: list[Result] = []
         try:
             listener = Both(shown, heartbeat)
             end_earlier_jobs(home, listener)
             results = carry_out(runs, engine, listener, workers=local(workers))
         finally:  # of an interrupted one, too
-            table.write_table(home, table.table(home, [result for result in results if result.status == FAILED]))
+            frame, settings = tables(home, [result for result in results if result.status == FAILED])
+            table.write_table(home, frame)
+            table.write_table(home, settings, "cells.csv")
     failed = [f"{result.name}: {result.reason}" for result in results if result.status == FAILED]
     if failed:
         warnings.warn(f"{len(failed)} of {len(results)} runs failed: {'; '.join(failed)}", stacklevel=2)

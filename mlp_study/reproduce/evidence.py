@@ -26,7 +26,7 @@ class Evidence:
         self.cells = cache(self._cells)
 
     def _cells(self, experiment: str) -> list[Cell]:
-        return read_cells(self.folder / experiment)
+        return read_cells(self.folder / experiment, only_ended=True)
 
     def cell(self, experiment: str, *settings: str) -> Cell:
         """The one cell of a study with these settings, each "key=value"."""

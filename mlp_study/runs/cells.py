@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,12 @@ import numpy as np
 import pandas as pd
 
 from mlp_study.errors import UserError
-from mlp_study.runs.result import Damaged, Result, read_history, read_result
-from mlp_study.runs.run import run_folders
-from mlp_study.runs.table import METRIC_COLUMNS, overrides_that_differ, with_numbers
+from mlp_study.runs.asked import Asked
+from mlp_study.runs.ranking import BEST, STATUS_ORDER, WORSE, accuracy_of, beside_best, loss_of, setting_rank
+from mlp_study.runs.result import COMPLETED, DAMAGED, STOPPED, UNFINISHED, Damaged, Result, read_history
+from mlp_study.runs.run import CONFIG, run_folders
+from mlp_study.runs.spread import Spread
+from mlp_study.runs.table import METRIC_COLUMNS, State, overrides_that_differ, state_of, with_numbers
 
 
 @dataclass(frozen=True)
@@ -25,13 +30,25 @@ class Cell:
         settings: what was swept, without the seed, as typed.
         folders: the runs' directories.
         histories: their history.csv.
-        results: their result.json.
+        results: their result.json, or of one that has not ended what it would hold by now (status unfinished).
+        place: of its value of each setting among those of the study, in the order typed; -1 where it has none.
     """
 
     settings: dict[str, str]
     folders: list[Path]
     histories: list[pd.DataFrame]
     results: list[Result]
+    place: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def accuracies(self) -> np.ndarray:
+        """What each run is judged by."""
+        return np.array([accuracy_of(result.metrics) for result in self.results])
+
+    @property
+    def losses(self) -> np.ndarray:
+        """What decides where accuracies are the same."""
+        return np.array([loss_of(result.metrics) for result in self.results])
 
     @property
     def label(self) -> str:
@@ -54,46 +71,69 @@ class Cell:
         return np.array([np.nan if value is None else float(value) for value in values])
 
 
-def read_cells(folder: Path) -> list[Cell]:
-    """The cells of the study in `folder`, in the order of the values typed where they are numbers, else as found.
+def read_cells(folder: Path, only_ended: bool = False) -> list[Cell]:
+    """The cells of the study in `folder`, in the order of their values as typed.
 
-    Runs that have not ended, or whose record is damaged, are left out, with a warning that names them.
+    Runs that have not finished an epoch, or whose record is damaged, are left out, with a warning that says so.
+
+    Args:
+        folder: of the study, or of one run.
+        only_ended: leave out runs that have not ended, too.
 
     Raises:
         UserError: there is no run in it that has finished an epoch.
     """
-    found: list[tuple[Path, Result, pd.DataFrame]] = []
-    unfinished = 0
+    found: list[tuple[Path, Result, pd.DataFrame | None]] = []
+    num_begun = 0
+    asked = Asked.in_folder(folder)
     for run in run_folders(folder) or [folder]:
         try:
-            result = read_result(run)
-            if result is not None and result.epochs:
+            result = state_of(run, asked)
+            if isinstance(result, str):
+                warnings.warn(f"{result}; the run is left out", LeftOut, stacklevel=2)
+            elif result.status == UNFINISHED and (only_ended or not result.epochs):
+                num_begun += (run / CONFIG).exists()
+            elif result.epochs:
                 found.append((run, result, read_history(run)))
-            unfinished += result is None
         except Damaged as error:
             warnings.warn(f"{error}; the run is left out", LeftOut, stacklevel=2)
     if not found:
-        raise UserError(f"{folder}: holds no finished run; expected the directory of a sweep or of a run")
-    if unfinished:
-        warnings.warn(f"{folder}: {unfinished} runs that have not ended are left out", LeftOut, stacklevel=2)
-    differing = overrides_that_differ([result.overrides for _, result, _ in found])
+        raise UserError(f"{folder}: holds no run with a finished epoch; expected the directory of a sweep or of a run")
+    if num_begun:
+        what = "that have not ended" if only_ended else "without a finished epoch"
+        warnings.warn(f"{folder}: {num_begun} runs {what} are left out", LeftOut, stacklevel=2)
+    return cells_of(found, asked)
+
+
+def cells_of(runs: Sequence[tuple[Path, Result, pd.DataFrame | None]], asked: Asked) -> list[Cell]:
+    """The cells of runs that have been read: directory, result, and history if curves are asked for."""
+    differing = overrides_that_differ([result.overrides for _, result, _ in runs])
+    keys = list(dict.fromkeys(key for overrides in differing for key in overrides if key != "seed"))
+    places = {key: _places(key, [overrides[key] for overrides in differing if key in overrides], asked) for key in keys}
     cells: dict[str, Cell] = {}
-    for (run, result, history), overrides in zip(found, differing, strict=True):
+    for (run, result, history), overrides in zip(runs, differing, strict=True):
         settings = {key: value for key, value in overrides.items() if key != "seed"}
-        cell = cells.setdefault(str(settings), Cell(settings, [], [], []))
+        place = {key: places[key].get(settings.get(key, ""), -1) for key in keys}
+        cell = cells.setdefault(str(settings), Cell(settings, [], [], [], place))
         cell.folders.append(run)
-        cell.histories.append(history)
         cell.results.append(result)
-    return sorted(cells.values(), key=_by_numbers)
+        if history is not None:
+            cell.histories.append(history)
+    return sorted(cells.values(), key=lambda cell: list(cell.place.values()))
+
+
+def _places(key: str, values: Sequence[str], asked: Asked) -> dict[str, int]:
+    """The place of each value of a setting: as typed; what nobody typed after that, numbers by size."""
+    typed = asked.order(key)
+    found = list(dict.fromkeys(values))
+    if all(as_number(value) is not None for value in found):
+        found.sort(key=float)
+    found.sort(key=lambda value: typed.get(value, len(typed)))
+    return {value: place for place, value in enumerate(found)}
 
 
 class LeftOut(UserWarning):
     """Some run of a study is not in what is shown of it."""
-
-
-def _by_numbers(cell: Cell) -> tuple[float, ...]:
-    """Numbers by size; texts stay as they come, since sorting is stable."""
-    return tuple(number if (number := as_number(value)) is not None else 0.0 for value in cell.settings.values())
 
 
 def as_number(text: str) -> float | None:
@@ -105,31 +145,59 @@ def as_number(text: str) -> float | None:
 
 
 def values_of(cells: Sequence[Cell], key: str) -> list[str]:
-    """The values of one swept setting, numbers by size, texts as they come."""
-    values = list(dict.fromkeys(cell.settings[key] for cell in cells if key in cell.settings))
-    numbers = {value: as_number(value) for value in values}
-    return values if None in numbers.values() else sorted(values, key=float)
+    """The values of one swept setting, in the order typed."""
+    places = {cell.settings[key]: cell.place[key] for cell in cells if key in cell.settings}
+    return sorted(places, key=places.__getitem__)
+
+
+def settings_table(states: Mapping[Path, State], asked: Asked) -> pd.DataFrame:
+    """What `table` returns, of all runs of a study that have finished an epoch or ended; no history is read for it."""
+    known = [(run, state, None) for run, state in states.items() if isinstance(state, Result)]
+    return table(cells_of([one for one in known if one[1].epochs or one[1].status != UNFINISHED], asked))
 
 
 def table(cells: Sequence[Cell]) -> pd.DataFrame:
-    """One row a cell, best first by the mean: its settings, `n` runs, how many of them diverged or failed, metrics.
+    """One row a cell, best first: its settings, how it stands beside the best, `n` runs, how many ended how, metrics.
 
     Of each metric its mean over the seeds, and under NAME_std the standard deviation (n - 1), NaN for one run. Best is
-    what `mlp_study.runs.table` means by it.
+    what `mlp_study.runs.ranking` means by it.
     """
+    if not cells:
+        return pd.DataFrame()
+    ranked = best_first(cells)
     rows = []
-    for cell in cells:
-        row: dict[str, Any] = {**cell.settings, "n": len(cell.results)}
-        for status in ("diverged", "failed"):
-            row[status] = sum(result.status == status for result in cell.results)
+    for cell in ranked:
+        row: dict[str, Any] = {**cell.settings, "beside_best": BEST if cell is ranked[0] else beside(ranked[0], cell)}
+        row |= {"n": len(cell.results)}
+        for status in STATUS_ORDER:
+            if status not in (COMPLETED, STOPPED, DAMAGED):
+                row[status] = sum(result.status == status for result in cell.results)
         for name in METRIC_COLUMNS:
             values = cell.metric(name)
-            found = values[np.isfinite(values)]
-            row[name] = found.mean() if len(found) else np.nan
-            row[f"{name}_std"] = found.std(ddof=1) if len(found) > 1 else np.nan
+            values = values[np.isfinite(values)]
+            row[name] = values.mean() if len(values) else np.nan
+            row[f"{name}_std"] = values.std(ddof=1) if len(values) > 1 else np.nan
         rows.append(row)
-    frame = with_numbers(pd.DataFrame(rows))
-    accuracy = frame["best_val_acc"].fillna(frame["train_acc"])
-    loss = frame["best_val_loss"].fillna(frame["train_loss"])
-    order = np.lexsort((loss.fillna(np.inf), -accuracy.fillna(-np.inf), frame["diverged"] + frame["failed"] > 0))
-    return frame.iloc[order].reset_index(drop=True)
+    return with_numbers(pd.DataFrame(rows))
+
+
+def best_first(cells: Sequence[Cell]) -> list[Cell]:
+    """The cells, sorted by `mlp_study.runs.ranking.setting_rank`."""
+
+    def rank(cell: Cell) -> tuple[float, float, float]:
+        statuses = Counter(result.status for result in cell.results)
+        return setting_rank(statuses, mean(cell.accuracies), mean(cell.losses))
+
+    return sorted(cells, key=rank)
+
+
+def beside(best: Cell, cell: Cell) -> str:
+    """How a cell stands beside the best one."""
+    known = [one.accuracies[np.isfinite(one.accuracies)] for one in (best, cell)]
+    return beside_best(*map(Spread, known)) if all(map(len, known)) else WORSE
+
+
+def mean(values: np.ndarray) -> float:
+    """Of those that are finite; NaN where none is."""
+    found = values[np.isfinite(values)]
+    return float(found.mean()) if len(found) else math.nan

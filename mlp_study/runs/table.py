@@ -2,87 +2,89 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from mlp_study.files import write_text
-from mlp_study.runs.result import (
-    COMPLETED,
-    DAMAGED,
-    DIVERGED,
-    FAILED,
-    STOPPED,
-    UNFINISHED,
-    Damaged,
-    Result,
-    read_result,
-)
+from mlp_study.runs.asked import Asked, differing_keys, pairs
+from mlp_study.runs.ranking import run_rank
+from mlp_study.runs.result import DAMAGED, UNFINISHED, Damaged, Result, read_result
 from mlp_study.runs.run import run_folders
-from mlp_study.showing import Columns, console, printable
+from mlp_study.runs.unfinished import unfinished
 
 METRIC_COLUMNS = [
     "train_loss", "train_acc", "val_loss", "val_acc", "best_val_loss", "best_val_acc", "test_loss", "test_acc",
 ]  # fmt: skip
-MOST_DAMAGED = 8  # whose reasons are printed
-STATUS_ORDER = {COMPLETED: 0, STOPPED: 0, DIVERGED: 1, FAILED: 2, UNFINISHED: 3, DAMAGED: 4}
 
 
 def overrides_that_differ(all_overrides: Sequence[Sequence[str]]) -> list[dict[str, str]]:
     """For each run, what it sets otherwise than some other run does, in the order typed."""
-    pairs = [
-        dict(override.lstrip("+~").split("=", 1) for override in overrides if "=" in override)
-        for overrides in all_overrides
-    ]
-    keys = list(dict.fromkeys(key for pair in pairs for key in pair))
-    differing = [key for key in keys if len({pair.get(key) for pair in pairs}) > 1]
-    return [{key: pair[key] for key in differing if key in pair} for pair in pairs]
+    differing = differing_keys(all_overrides)
+    found = [pairs(overrides) for overrides in all_overrides]
+    return [{key: pair[key] for key in differing if key in pair} for pair in found]
 
 
 def table(folder: Path, failed: Iterable[Result] = ()) -> pd.DataFrame:
     """One row a run, best first: the overrides that differ, status, parameters, metrics, seconds.
 
-    Best is the highest validation accuracy of any epoch, then the lowest validation loss; where nothing was held out,
-    the same of the training images. Runs that diverged or failed come last, and after them those that have not ended
-    (status unfinished) or whose record is not as it was written (status damaged, and what is wrong as their reason).
+    Best is what `mlp_study.runs.ranking` means by it. Runs that diverged or failed come last, and after them those that
+    have not ended (status unfinished), with what their epochs so far say, and those whose record is not as it was
+    written (status damaged, and what is wrong as their reason). Numbers are numbers.
 
     Args:
         folder: of the study.
         failed: results of runs whose directories may not say it: they could not be written.
     """
+    asked = Asked.in_folder(folder)
+    return frame_of(read_states(folder, asked, failed), asked)
+
+
+State = Result | str  # how a run ended or how far it has come; a text says what is wrong with a damaged record
+
+
+def read_states(folder: Path, asked: Asked, failed: Iterable[Result] = ()) -> dict[Path, State]:
+    """How the runs of a study stand, by their directories; see `table`."""
     known = {folder / result.name: result for result in failed}
-    runs = sorted({*run_folders(folder), *known})
-    results = [_newer(_result(run), known.get(run)) for run in runs]
-    differing = overrides_that_differ([result.overrides if isinstance(result, Result) else () for result in results])
+    return {run: _newer(state_of(run, asked), known.get(run)) for run in sorted({*run_folders(folder), *known})}
+
+
+def frame_of(states: Mapping[Path, State], asked: Asked) -> pd.DataFrame:
+    """What `table` returns, of runs that have been read."""
+    words = [
+        state.overrides if isinstance(state, Result) else asked.runs.get(run.name, ()) for run, state in states.items()
+    ]
     rows = []
-    for run, result, overrides in zip(runs, results, differing, strict=True):
+    for (run, state), overrides in zip(states.items(), overrides_that_differ(words), strict=True):
         row: dict[str, Any] = {"run": run.name, **overrides}
-        if isinstance(result, Result):
-            row |= {"status": result.status, "reason": result.reason}
-            row |= {"parameters": result.num_parameters, "epochs": result.epochs}
-            row |= {column: result.metrics.get(column) for column in METRIC_COLUMNS}
-            row |= {"seconds": result.timings.get("seconds")}
+        if isinstance(state, Result):
+            known_size = None if state.status == UNFINISHED else state.num_parameters
+            row |= {"status": state.status, "reason": state.reason, "parameters": known_size, "epochs": state.epochs}
+            row |= {column: state.metrics.get(column) for column in METRIC_COLUMNS}
+            row |= {"seconds": state.timings.get("seconds")}
         else:
-            row |= {"status": UNFINISHED, "reason": ""} if result is None else {"status": DAMAGED, "reason": result}
+            row |= {"status": DAMAGED, "reason": state}
             row |= dict.fromkeys(("parameters", "epochs", *METRIC_COLUMNS, "seconds"))
         rows.append(row)
     frame = pd.DataFrame(rows)
     if frame.empty:
         return frame
-    return frame.iloc[sorted(range(len(rows)), key=lambda i: _rank(rows[i]))]
+    order = sorted(range(len(rows)), key=lambda i: run_rank(rows[i]["status"], rows[i]))
+    return with_numbers(frame.iloc[order])
 
 
-def _result(run: Path) -> Result | str | None:
-    """How the run ended; None if it has not, and a text that says what is wrong where the record is damaged."""
+def state_of(run: Path, asked: Asked) -> State:
+    """How a run ended, or how far it has come; a text that says what is wrong where its record is damaged."""
     try:
-        return read_result(run)
+        result = read_result(run)
     except Damaged as error:
         return str(error)
+    return unfinished(run, asked.runs.get(run.name, ())) if result is None else result
 
 
-def _newer(found: Result | str | None, failed: Result | None) -> Result | str | None:
+def _newer(found: State, failed: Result | None) -> State:
     """What is said of a run: by its directory, unless that is of before it failed: of fewer epochs, say."""
     if failed is None or (isinstance(found, Result) and found.config_hash == failed.config_hash):
         return found
@@ -92,60 +94,16 @@ def _newer(found: Result | str | None, failed: Result | None) -> Result | str | 
 def with_numbers(frame: pd.DataFrame) -> pd.DataFrame:
     """The same with columns of numbers in place of columns of texts that all are numbers: `optim.lr`, `seed`."""
     frame = frame.copy()
-    for column in frame.select_dtypes(exclude="number"):
+    for column in frame.columns:
+        if column in ("run", "status", "reason"):
+            continue
         numbers = pd.to_numeric(frame[column], errors="coerce")
-        if (numbers.notna() == frame[column].notna()).all() and numbers.notna().any():
-            frame[column] = numbers
+        if (numbers.notna() == frame[column].notna()).all() and (numbers.notna().any() or column in METRIC_COLUMNS):
+            is_whole = bool(numbers.isna().any()) and bool((numbers.dropna() % 1 == 0).all())
+            frame[column] = numbers.astype("Int64") if is_whole and column not in METRIC_COLUMNS else numbers
     return frame
 
 
-def _rank(row: dict[str, Any]) -> tuple[float, ...]:
-    def number(*names: str) -> float:
-        return next((float(row[name]) for name in names if name in row and pd.notna(row[name])), float("inf"))
-
-    accuracy = number("best_val_acc", "train_acc")
-    return (
-        STATUS_ORDER[row["status"]],
-        -accuracy if accuracy != float("inf") else 0.0,
-        number("best_val_loss", "train_loss"),
-    )
-
-
-def write_table(folder: Path, frame: pd.DataFrame) -> None:
-    """Write the table `frame` of the study in `folder` to its study.csv."""
-    write_text(folder / "study.csv", frame.to_csv(index=False, lineterminator="\n"))
-
-
-def show(frame: pd.DataFrame, folder: Path, limit: int = 40) -> None:
-    """Print the table, at most `limit` rows, what is damaged, and where all of it is."""
-    output = console()
-    if not output.is_terminal:
-        output.width = 200  # a file or a pipe has no width: let no column be cut
-    # The directory's name repeats the overrides; training and test losses are in study.csv.
-    overrides_shown = list(frame.columns).index("status") > 1
-    left_out = {"reason", "train_loss", "train_acc", "test_loss", *(["run"] if overrides_shown else [])}
-    view = Columns(f"{len(frame)} runs, best first")
-    columns = [column for column in frame.columns if column not in left_out]
-    for column in columns:
-        view.column(column.replace("best_", "best\n"), pd.api.types.is_numeric_dtype(frame[column]))
-    for _, row in frame.head(limit).iterrows():
-        view.row(*(_cell(column, row[column]) for column in columns))
-    output.print(view.table)
-    if len(frame) > limit:
-        output.print(f"... and {len(frame) - limit} more")
-    damaged = list(frame["reason"][frame["status"] == DAMAGED])
-    for reason in damaged[:MOST_DAMAGED]:
-        output.print(printable(f"{reason}; the command that trained the study trains the run anew"))
-    if len(damaged) > MOST_DAMAGED:
-        output.print(f"... and {len(damaged) - MOST_DAMAGED} more damaged runs; study.csv has their reasons")
-    output.print(printable(f"table: {folder / 'study.csv'}"))
-
-
-def _cell(column: str, value: Any) -> str:
-    if pd.isna(value):
-        return "-"
-    if column.endswith(("_loss", "_acc")):
-        return f"{value:.4f}"
-    if column == "seconds":
-        return f"{value:.1f}"
-    return f"{int(value):,}" if column in ("parameters", "epochs") else str(value)
+def write_table(folder: Path, frame: pd.DataFrame, name: str = "study.csv") -> None:
+    """Write the table `frame` of the study in `folder` to its study.csv, or to another one there."""
+    write_text(folder / name, frame.to_csv(index=False, lineterminator="\n"))

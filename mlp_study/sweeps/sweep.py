@@ -15,8 +15,11 @@ from omegaconf import OmegaConf
 from mlp_study.errors import NotWritten, RunsFailed, UserError
 from mlp_study.files import claimed, remove_links
 from mlp_study.runs import table, under_way
+from mlp_study.runs.asked import Asked, ask
+from mlp_study.runs.cells import settings_table
 from mlp_study.runs.result import FAILED, Result
 from mlp_study.runs.run import JOBS, Run
+from mlp_study.runs.shown import show
 from mlp_study.showing import console, printable
 from mlp_study.sweeps.checks import check_hydra, check_ready, check_workers
 from mlp_study.sweeps.compose import SweepComposer
@@ -53,6 +56,7 @@ def run_study(sweeper: Any, sweep: Callable[[list[str]], Any], arguments: list[s
     num_complete = check_all(runs, getattr(sweeper.launcher, "trains_here", True))
     with claimed(folder):
         remove_links([folder / "multirun.yaml"])  # Hydra writes it, and would follow
+        ask(folder, runs, under_way.command(sys.argv[1:]))
         try:
             if num_complete == len(runs) and not (folder / JOBS).exists():  # torch is not needed to say so
                 console().print(f"all {len(runs)} runs are already complete")
@@ -62,7 +66,7 @@ def run_study(sweeper: Any, sweep: Callable[[list[str]], Any], arguments: list[s
                 returned = sweep(arguments)
         except BaseException:  # interrupted, say: what there is, is shown all the same
             with suppress(UserError, OSError):
-                show_table(folder, table.table(folder))
+                show_tables(folder, *tables(folder))
                 console().print(printable(f"to go on: {under_way.command(continuing(folder))}"))
             raise
         results = [job.return_value for batch in returned for job in batch]
@@ -91,15 +95,28 @@ def check_all(runs: Sequence[Run], is_here: bool = True) -> int:
     return sum(run.is_complete() for run in runs)
 
 
-def show_table(folder: Path, frame: pd.DataFrame) -> None:
-    """Print and write the table `frame` of a study.
+def show_tables(folder: Path, frame: pd.DataFrame, settings: pd.DataFrame) -> None:
+    """Print and write the tables of a study: a row a run, and a row a setting.
 
     Raises:
-        NotWritten: after it was printed.
+        NotWritten: after they were printed.
     """
     if not frame.empty:
-        table.show(frame, folder)
+        show(frame, settings, folder)
     table.write_table(folder, frame)
+    table.write_table(folder, settings, "cells.csv")
+
+
+def tables(folder: Path, failed: Sequence[Result] = ()) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The tables of the study in `folder`: a row a run, and a row a setting.
+
+    Args:
+        folder: of the study.
+        failed: results of runs whose directories may not say it.
+    """
+    asked = Asked.in_folder(folder)
+    states = table.read_states(folder, asked, failed)
+    return table.frame_of(states, asked), settings_table(states, asked)
 
 
 def end_with_table(folder: Path, failed: Sequence[Result]) -> None:
@@ -112,9 +129,9 @@ def end_with_table(folder: Path, failed: Sequence[Result]) -> None:
     Raises:
         RunsFailed: some run failed, now or before.
     """
-    frame, problem = table.table(folder, failed), None
+    (frame, settings), problem = tables(folder, failed), None
     try:
-        show_table(folder, frame)
+        show_tables(folder, frame, settings)
     except NotWritten as error:
         problem = error
     if not frame.empty and (frame["status"] == FAILED).any():
