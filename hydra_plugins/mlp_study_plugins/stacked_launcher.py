@@ -35,9 +35,11 @@ class StackedLauncher(Launcher):
 
     Attributes:
         trains_here: whether this machine is the one that needs the devices.
+        halving: how a search wants the next runs judged on the way, a `mlp_study.runs.halving.Halving`; None: not.
     """
 
     trains_here = True
+    halving: Any = None
 
     def __init__(self, max_members: int | None = None, workers: Any = "auto", engine: str = "stack") -> None:
         self.max_members, self.workers, self.engine = max_members, workers, engine

@@ -17,7 +17,7 @@ from mlp_study.errors import NotWritten, UserError
 from mlp_study.learning.layer_statistics import Histogram
 from mlp_study.nets.summary import summary
 from mlp_study.runs.listener import Listener
-from mlp_study.runs.result import FAILED, Result
+from mlp_study.runs.result import FAILED, PRUNED, Result
 from mlp_study.runs.run import Run
 
 
@@ -112,10 +112,19 @@ class Attempt:
             status, reason, is_best = self.judge.epoch(row, number, first_loss)
             if is_best:
                 checkpoint.save(self.run.folder / "checkpoints" / "best.ckpt", network())
-            asked = self.run.config.callbacks.checkpoint
-            if status and asked is not None and asked.save_last:
-                checkpoint.save(self.run.folder / "checkpoints" / "last.ckpt", network())
-            self.status, self.reason = status, reason
+            self._end(status, reason, network)
+
+    def prune(self, reason: str, network: Callable[[], dict[str, Any]]) -> None:
+        """End after an epoch that has not ended it: a search goes on without it."""
+        with self._alone():
+            self._end(PRUNED, reason, network)
+
+    def _end(self, status: str, reason: str, network: Callable[[], dict[str, Any]]) -> None:
+        """End so, if `status` says that it ends."""
+        asked = self.run.config.callbacks.checkpoint
+        if status and asked is not None and asked.save_last:
+            checkpoint.save(self.run.folder / "checkpoints" / "last.ckpt", network())
+        self.status, self.reason = status, reason
 
     def finish(self, test: TestOutcome | None, data: ImageDataModule, seconds: float | None = None) -> None:
         """Record the end. `seconds` it took, if not all since it began; `test` is None for a run that diverged."""
@@ -203,6 +212,10 @@ class Ghost(Attempt):
         history = self.writer.record.history
         history.append({"epoch": len(history) + 1, **row})
         self.status, self.reason, _ = self.judge.epoch(row, len(history), first_loss)
+
+    def prune(self, reason: str, network: Callable[[], dict[str, Any]]) -> None:
+        """End."""
+        self.status, self.reason = PRUNED, reason
 
     def finish(self, test: TestOutcome | None, data: ImageDataModule, seconds: float | None = None) -> None:
         """It is finished."""

@@ -15,6 +15,7 @@ from lightning.pytorch.callbacks import Callback
 
 from mlp_study.engines import checkpoint
 from mlp_study.engines.attempt import Attempt
+from mlp_study.engines.cohort import Cohort
 from mlp_study.engines.datamodule import ImageDataModule
 from mlp_study.engines.device import flops_per_step, num_threads
 from mlp_study.engines.lit import LitMLP
@@ -26,7 +27,9 @@ from mlp_study.runs.listener import Listener
 from mlp_study.runs.result import DIVERGED
 
 
-def train(attempts: Sequence[Attempt], data: ImageDataModule, listener: Listener, saver: Saver) -> None:
+def train(
+    attempts: Sequence[Attempt], data: ImageDataModule, listener: Listener, saver: Saver, cohort: Cohort | None = None
+) -> None:
     """Train each attempt until it has ended and finish it.
 
     Args:
@@ -34,10 +37,11 @@ def train(attempts: Sequence[Attempt], data: ImageDataModule, listener: Listener
         data: their images, set up, on the device that trains.
         listener: told of every block of mini-batches.
         saver: of snapshots.
+        cohort: judges them, in a search.
     """
     with saver.interruptible(listener):
         for attempt in attempts:
-            _train(attempt, data, Recorder(attempt, data, listener, saver))
+            _train(attempt, data, Recorder(attempt, data, listener, saver, cohort or Cohort()))
 
 
 def _train(attempt: Attempt, data: ImageDataModule, recorder: Recorder) -> None:
@@ -87,8 +91,10 @@ def _checkpoint_file(content: dict[str, Any] | None) -> Iterator[str | None]:
 class Recorder(Callback):
     """Hands every epoch to the attempt and ends training with it; between two steps, it saves and is interrupted."""
 
-    def __init__(self, attempt: Attempt, data: ImageDataModule, listener: Listener, saver: Saver) -> None:
-        self.attempt, self.data, self.listener, self.saver = attempt, data, listener, saver
+    def __init__(
+        self, attempt: Attempt, data: ImageDataModule, listener: Listener, saver: Saver, cohort: Cohort
+    ) -> None:
+        self.attempt, self.data, self.listener, self.saver, self.cohort = attempt, data, listener, saver, cohort
         self._started = 0.0
         self._num_images = data.train_batches(0).num_images  # in an epoch
 
@@ -130,12 +136,14 @@ class Recorder(Callback):
         row.update({key: float(value) for key, value in layer_statistics(states).items()})
         tags = layer_histograms(states) if self.attempt.writer.wants_histograms else {}
         assert pl_module.first_loss is not None
+        network = partial(self._network, trainer, pl_module)
         self.attempt.epoch(
             row,
             {tag: members[0] for tag, members in tags.items()},
             float(pl_module.first_loss),
-            partial(self._network, trainer, pl_module),
+            network,
         )
+        self.cohort.judge([self.attempt], [network])
         if self.attempt.status:
             trainer.should_stop = True
         elif self.saver.is_due():

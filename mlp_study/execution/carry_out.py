@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from mlp_study.engines.stack.grouping import describe, plan
 from mlp_study.errors import UserError
@@ -20,6 +21,7 @@ from mlp_study.execution.task import Task, completed
 from mlp_study.execution.workers import Workers
 from mlp_study.files import remove_dead_lock
 from mlp_study.machine import device_names, free_memory
+from mlp_study.runs.halving import Halving
 from mlp_study.runs.listener import Listener, Worker
 from mlp_study.runs.result import Result
 from mlp_study.runs.run import SNAPSHOT, Run
@@ -34,6 +36,7 @@ def carry_out(
     max_members: int | None = None,
     number: int = 0,
     workers: Callable[[Sequence[Run]], Workers | None] | None = None,
+    halving: Halving | None = None,
 ) -> list[Result]:
     """Train what is not complete; returns how each run ended, in the order of `runs`.
 
@@ -46,6 +49,7 @@ def carry_out(
         max_members: the most runs in a stack; default what memory and speed allow.
         number: of the first task, which spreads tasks over CUDA devices.
         workers: gives those who train these runs; default, or where it gives None, this process.
+        halving: how a search judges them on the way. Stacks are then the same for any number of workers.
 
     Raises:
         UserError: before anything is trained: the engine is unknown, a directory holds the result of another
@@ -67,13 +71,15 @@ def carry_out(
     if raised := [run for run in todo if run.folder not in resumed and run.earlier() is not None]:
         begun += rests(raised, _tasks(runs, engine, max_members, hired)[0])
         resumed |= {run.folder for run in raised}
-    fresh, lines = _tasks([run for run in todo if run.folder not in resumed], engine, max_members, hired)
+    fresh, lines = _tasks(
+        [run for run in todo if run.folder not in resumed], engine, max_members, hired, halving is not None
+    )
     if begun:
         lines = [f"going on with {sum(run in todo for task in begun for run in task.runs)} runs", *lines]
     num_epochs = sum(run.config.trainer.max_epochs for run in todo)
     num_epochs -= sum(len(task.runs) * task.num_before for task in begun)
     listener.planned(len(runs), len(runs) - len(todo), num_epochs, lines)
-    tasks = [*begun, *fresh]
+    tasks = [replace(task, halving=halving) for task in (*begun, *fresh)]
     if hired is not None:
         results |= Dispatch(hired, listener).carry_out(tasks)
     elif tasks:
@@ -104,11 +110,16 @@ def _begun(runs: Sequence[Run], todo: Sequence[Run], engine: str, listener: List
 
 
 def _tasks(
-    runs: Sequence[Run], engine: str, max_members: int | None, workers: Workers | None
+    runs: Sequence[Run],
+    engine: str,
+    max_members: int | None,
+    workers: Workers | None,
+    are_judged: bool = False,
 ) -> tuple[list[Task], list[str]]:
     """What is trained together, and the lines that say so: something for each worker."""
     if engine == "lightning" or not runs:
         return [Task.of([run], engine) for run in runs], []
     memory = 0.5 * free_memory(runs[0].config.trainer.accelerator) if workers is None else workers.memory
-    stacks = plan([run.config for run in runs], max_members, memory, 1 if workers is None else workers.num)
+    num = 1 if workers is None or are_judged else workers.num
+    stacks = plan([run.config for run in runs], max_members, memory, num)
     return [Task.of([runs[i] for i in stack.members], engine) for stack in stacks], describe(stacks, len(runs))

@@ -34,7 +34,9 @@ def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], initial_job_id
     with ConsoleListener(runs) as console, Heartbeat(folder, continuing(folder)) as heartbeat:
         listener = Both(console, heartbeat)
         end_earlier_jobs(folder, listener)
-        results = carry_out(runs, launcher.engine, listener, launcher.max_members, workers=launcher.hire())
+        results = carry_out(
+            runs, launcher.engine, listener, launcher.max_members, workers=launcher.hire(), halving=launcher.halving
+        )
     for (_, returned), result in zip(jobs, results, strict=True):
         returned.return_value = result
         returned.status = JobStatus.COMPLETED

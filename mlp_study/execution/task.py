@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlp_study.execution.cost import seconds
+from mlp_study.runs.halving import Halving
 from mlp_study.runs.result import Result
 from mlp_study.runs.run import SNAPSHOT, Run
 
@@ -40,12 +41,14 @@ class Task:
         engine: that trains them.
         snapshot: the file that says how far somebody has come with them; it need not be there.
         rest: where they had finished before.
+        halving: how a search judges them on the way.
     """
 
     runs: tuple[Run, ...]
     engine: str
     snapshot: Path
     rest: Rest | None = None
+    halving: Halving | None = None
 
     @classmethod
     def of(cls, runs: Sequence[Run], engine: str) -> Task:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mlp_study.engines import plain
 from mlp_study.engines.attempt import Attempt, Ghost
+from mlp_study.engines.cohort import Cohort
 from mlp_study.engines.continued import continued
 from mlp_study.engines.datamodule import ImageDataModule
 from mlp_study.engines.device import pick_device, prepare_processor
@@ -76,15 +77,17 @@ def train_task(
                     attempt.fail(error, is_held=False)
                 refused, attempts = [*refused, *attempts], []
         results |= _results(refused) | _results(ended)
-        return results | (_train(attempts, task.engine, listener, number, snapshot) if attempts else {})
+        return results | (_train(attempts, task, listener, number, snapshot) if attempts else {})
 
 
 def _train(
-    attempts: Sequence[Attempt], engine: str, listener: Listener, number: int, snapshot: Snapshot | None = None
+    attempts: Sequence[Attempt], task: Task, listener: Listener, number: int, snapshot: Snapshot | None = None
 ) -> dict[Path, Result]:
     """Train runs whose directories are held; where the engine itself fails, again in halves, down to single runs."""
     again: list[list[Attempt]] = []
-    saver = Saver([attempt.run for attempt in attempts], engine, snapshot)
+    saver = Saver([attempt.run for attempt in attempts], task.engine, snapshot)
+    common = None if snapshot is None else snapshot.common
+    cohort = Cohort(task.halving, [attempt.run.name for attempt in attempts], common)
     try:
         if (data := _data(attempts, number)) is not None:
             for i, attempt in enumerate(attempts):
@@ -94,7 +97,7 @@ def _train(
                     attempt.resume(data, snapshot.states[i])
             saver.plan()
             if begun := [attempt for attempt in attempts if not attempt.status]:
-                ENGINES[engine](begun, data, listener, saver)
+                ENGINES[task.engine](begun, data, listener, saver, cohort)
         saver.remove()
     except Exception as error:
         left = [attempt for attempt in attempts if attempt.result is None]
@@ -117,7 +120,7 @@ def _train(
             attempt.close()
     results = _results(attempts)
     for half in again:
-        results |= _train([Attempt(attempt.run, listener) for attempt in half], engine, listener, number)
+        results |= _train([Attempt(attempt.run, listener) for attempt in half], task, listener, number)
     return results
 
 

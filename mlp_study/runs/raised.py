@@ -15,7 +15,7 @@ from pathlib import Path
 from mlp_study.config import Config
 from mlp_study.errors import UserError
 from mlp_study.files import digest
-from mlp_study.runs.result import COMPLETED, Result
+from mlp_study.runs.result import COMPLETED, PRUNED, Result
 
 LAST, BEST = "checkpoints/last.ckpt", "checkpoints/best.ckpt"
 
@@ -49,6 +49,11 @@ def check_raised(config: Config, folder: Path, result: Result, written: int | No
         raise UserError(
             f"{said}: schedule={config.schedule.name} spreads over all epochs, so that the first {trained} would have "
             f"been others; {elsewhere}"
+        )
+    if result.status == PRUNED:
+        raise UserError(
+            f"{said}: it was pruned beside others of {trained} epochs, and beside longer ones it might not have been; "
+            f"{elsewhere}"
         )
     if result.status != COMPLETED:
         return

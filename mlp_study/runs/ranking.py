@@ -2,7 +2,8 @@
 
 A run is judged by its highest validation accuracy of any epoch; of two that share it, by the lower of their lowest
 validation losses. Where nothing was held out it is the same of the training images. Runs that were completed or stopped
-early stand first, and after them those that diverged, failed or have not ended.
+early stand first, then those that a search has pruned,
+and after them those that diverged, failed or have not ended.
 
 A setting is judged by the mean over its seeds. One of whose runs some diverged or failed comes after all others: half
 of a coin that falls well is not the best coin.
@@ -14,10 +15,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from mlp_study.runs.result import COMPLETED, DAMAGED, DIVERGED, FAILED, STOPPED, UNFINISHED
+from mlp_study.runs.result import COMPLETED, DAMAGED, DIVERGED, FAILED, PRUNED, STOPPED, UNFINISHED
 from mlp_study.runs.spread import Spread, clearly_below
 
-STATUS_ORDER = {COMPLETED: 0, STOPPED: 0, DIVERGED: 2, FAILED: 3, UNFINISHED: 4, DAMAGED: 5}
+STATUS_ORDER = {COMPLETED: 0, STOPPED: 0, PRUNED: 1, DIVERGED: 2, FAILED: 3, UNFINISHED: 4, DAMAGED: 5}
 ACCURACIES, LOSSES = ("best_val_acc", "train_acc"), ("best_val_loss", "train_loss")
 BEST, AS_GOOD, WORSE, UNKNOWN = "best", "not clearly worse", "clearly worse", "one run"
 

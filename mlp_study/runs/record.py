@@ -122,7 +122,7 @@ class RunRecord:
         """The content of result.json, for `write`; everything else has been written.
 
         Args:
-            status: completed, diverged, stopped or failed.
+            status: completed, stopped, pruned, diverged or failed.
             reason: why, in a line; empty for completed.
             test: loss and accuracy on the test images, where there are any.
             train_seconds: spent in training and validation alone; for a member of a stack, its share.

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COMPLETED, DIVERGED, STOPPED, FAILED = "completed", "diverged", "stopped", "failed"
+PRUNED = "pruned"  # by a search, as others were better after as many epochs
 UNFINISHED, DAMAGED = "unfinished", "damaged"  # what a run without a result is called
 RESULT, HISTORY = "result.json", "history.csv"
 LARGEST = 2**24  # bytes of a record that is ours; a larger one is not read
@@ -47,7 +48,7 @@ class Result(Section):
 
     Attributes:
         name: what the run was called.
-        status: completed, diverged, stopped or failed.
+        status: completed, stopped, pruned, diverged or failed.
         reason: why, in a line; empty for completed.
         overrides: what the user typed for it.
         config_hash: of its settings, see `mlp_study.config.Config.hash`.
@@ -65,7 +66,7 @@ class Result(Section):
     """
 
     name: str = setting(any_text)
-    status: str = setting(one_of(COMPLETED, DIVERGED, STOPPED, FAILED))
+    status: str = setting(one_of(COMPLETED, STOPPED, PRUNED, DIVERGED, FAILED))
     reason: str = setting(any_text)
     overrides: tuple[str, ...] = setting(list_of(any_text))
     config_hash: str = setting(any_text)

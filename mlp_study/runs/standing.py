@@ -15,7 +15,7 @@ from mlp_study.runs.run import CONFIG, run_folders
 from mlp_study.runs.under_way import UnderWay, silence
 
 TRAINING, WAITING = "training", "waiting"  # of a study that is being carried out
-ORDER = ("completed", "stopped", "diverged", FAILED, DAMAGED, TRAINING, WAITING, UNFINISHED)
+ORDER = ("completed", "stopped", "pruned", "diverged", FAILED, DAMAGED, TRAINING, WAITING, UNFINISHED)
 
 
 @dataclass

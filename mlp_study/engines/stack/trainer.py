@@ -14,6 +14,7 @@ from torch import Tensor
 from mlp_study.config import Config
 from mlp_study.engines import checkpoint
 from mlp_study.engines.attempt import Attempt
+from mlp_study.engines.cohort import Cohort
 from mlp_study.engines.datamodule import Batches, ImageDataModule
 from mlp_study.engines.device import flops_per_step, num_threads
 from mlp_study.engines.part import Part
@@ -34,7 +35,9 @@ from mlp_study.seeds import streams
 EXACT = {"tanh", "relu", "leaky_relu", "softsign", "linear"}
 
 
-def train(attempts: Sequence[Attempt], data: ImageDataModule, listener: Listener, saver: Saver) -> None:
+def train(
+    attempts: Sequence[Attempt], data: ImageDataModule, listener: Listener, saver: Saver, cohort: Cohort | None = None
+) -> None:
     """Train the attempts together until each has ended, and finish it.
 
     Args:
@@ -42,12 +45,13 @@ def train(attempts: Sequence[Attempt], data: ImageDataModule, listener: Listener
         data: their images, set up, on the device that trains.
         listener: told of every block of mini-batches.
         saver: of snapshots.
+        cohort: judges them, in a search.
     """
     first = attempts[0]
     # What the Lightning Trainer does for a run alone; cuBLAS asks for the variable.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(first.run.config.trainer.deterministic)
-    trainer = StackTrainer(attempts, data, listener, saver)
+    trainer = StackTrainer(attempts, data, listener, saver, cohort)
     with saver.interruptible(listener):
         trainer.fit()
 
@@ -60,9 +64,18 @@ class StackTrainer:
         data: the images, set up.
         listener: told of the images that every member has seen.
         saver: of snapshots; has what is common to members that were resumed.
+        cohort: judges them after each epoch; default nobody does.
     """
 
-    def __init__(self, members: Sequence[Attempt], data: ImageDataModule, listener: Listener, saver: Saver) -> None:
+    def __init__(
+        self,
+        members: Sequence[Attempt],
+        data: ImageDataModule,
+        listener: Listener,
+        saver: Saver,
+        cohort: Cohort | None = None,
+    ) -> None:
+        self.cohort = cohort or Cohort()
         self.members, self.data, self.listener, self.saver = list(members), data, listener, saver
         configs = [member.run.config for member in members]
         self.loss, self.output_activation = configs[0].loss, configs[0].model.output_activation
@@ -134,7 +147,7 @@ class StackTrainer:
 
     def _save(self) -> None:
         """Save a snapshot, between epochs or between two steps of one."""
-        common = {"num_members": self.num_at_start, "num_seeds": self.num_seeds}
+        common = {"num_members": self.num_at_start, "num_seeds": self.num_seeds, **self.cohort.state()}
         self.saver.save([member.run for member in self.members], self._states, common)
 
     @torch.no_grad()
@@ -221,10 +234,12 @@ class StackTrainer:
         wanted = any(member.writer.wants_histograms for member in self.members)
         tags = layer_histograms(states) if wanted else {}
         assert self.first_losses is not None
+        networks = [partial(self._network, m, loss) for m, loss in enumerate(self.first_losses.tolist())]
         for m, (member, first_loss) in enumerate(zip(self.members, self.first_losses.tolist(), strict=True)):
             rows[m].update({key: values[m] for key, values in numbers.items()})
             own = {tag: values[m] for tag, values in tags.items()} if member.writer.wants_histograms else {}
-            member.epoch(rows[m], own, first_loss, partial(self._network, m, first_loss))
+            member.epoch(rows[m], own, first_loss, networks[m])
+        self.cohort.judge(self.members, networks)
 
     def _network(self, m: int, first_loss: float, part: dict[str, Any] | None = None) -> dict[str, Any]:
         """The content of member m's checkpoint: what it would be for a run alone; `part` is its part of an epoch."""
