@@ -16,6 +16,7 @@ from mlp_study.sweeps.explain import explain, groups, options
 from mlp_study.sweeps.values import plain
 
 LAUNCHER, SWEEPER = "hydra/launcher", "hydra/sweeper"
+SWEEPERS = ("study", "search")  # what other plugins there may be, they know nothing of tables
 
 
 def check_words(words: Iterable[str]) -> None:
@@ -67,8 +68,11 @@ def _check_choice(override: Override) -> None:
         raise UserError(f"{word}: expected names of options. Known: {', '.join(options(group))}")
     values = list(map(plain, override.sweep_iterator())) if override.is_sweep_override() else [override.value()]
     for value in values:
-        if group == SWEEPER and value != "study":
-            raise UserError(f"{word}: expected study, which checks the runs, names them and writes their table")
+        if group == SWEEPER and value not in SWEEPERS:
+            raise UserError(
+                f"{word}: expected study, which checks the runs, names them and writes their table, or search, which "
+                "chooses them, too"
+            )
         for name in value if isinstance(value, list) else [value]:
             if not isinstance(name, (str, dict)):
                 _refuse(word, group, name)

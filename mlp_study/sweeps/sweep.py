@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,31 @@ def run_study(sweeper: Any, sweep: Callable[[list[str]], Any], arguments: list[s
         UserError: a run's settings are wrong, and nothing was started, or the directory is in use.
         RunsFailed: every run was tried, and some failed.
     """
+    check_sweep(sweeper, arguments)
+    folder = Path(sweeper.config.hydra.sweep.dir)
+    runs = _runs(sweeper, arguments)
+    num_complete = check_all(runs, getattr(sweeper.launcher, "trains_here", True))
+    with claimed(folder):
+        remove_links([folder / "multirun.yaml"])  # Hydra writes it, and would follow
+        ask(folder, runs, under_way.command(sys.argv[1:]))
+        with shown_if_interrupted(folder):
+            if num_complete == len(runs) and not (folder / JOBS).exists():  # torch is not needed to say so
+                console().print(f"all {len(runs)} runs are already complete")
+                under_way.remove(folder)
+                returned = []
+            else:
+                returned = sweep(arguments)
+        results = [job.return_value for batch in returned for job in batch]
+        end_with_table(folder, [r for r in results if isinstance(r, Result) and r.status == FAILED])
+        return returned
+
+
+def check_sweep(sweeper: Any, arguments: list[str]) -> None:
+    """See that the words of a sweep can be read, and its launcher be used; the arguments are those of `run_study`.
+
+    Raises:
+        UserError: they cannot.
+    """
     check_words([*sweeper.words(), *arguments])
     check_hydra(sweeper.config.hydra)
     for key in ("sweeper.max_batch_size", "launcher.max_members"):
@@ -51,27 +76,18 @@ def run_study(sweeper: Any, sweep: Callable[[list[str]], Any], arguments: list[s
     check_workers("hydra.launcher.workers", OmegaConf.select(sweeper.config.hydra, "launcher.workers", default="auto"))
     if hasattr(sweeper.launcher, "check"):
         sweeper.launcher.check()
-    folder = Path(sweeper.config.hydra.sweep.dir)
-    runs = _runs(sweeper, arguments)
-    num_complete = check_all(runs, getattr(sweeper.launcher, "trains_here", True))
-    with claimed(folder):
-        remove_links([folder / "multirun.yaml"])  # Hydra writes it, and would follow
-        ask(folder, runs, under_way.command(sys.argv[1:]))
-        try:
-            if num_complete == len(runs) and not (folder / JOBS).exists():  # torch is not needed to say so
-                console().print(f"all {len(runs)} runs are already complete")
-                under_way.remove(folder)
-                returned = []
-            else:
-                returned = sweep(arguments)
-        except BaseException:  # interrupted, say: what there is, is shown all the same
-            with suppress(UserError, OSError):
-                show_tables(folder, *tables(folder))
-                console().print(printable(f"to go on: {under_way.command(continuing(folder))}"))
-            raise
-        results = [job.return_value for batch in returned for job in batch]
-        end_with_table(folder, [r for r in results if isinstance(r, Result) and r.status == FAILED])
-        return returned
+
+
+@contextmanager
+def shown_if_interrupted(folder: Path) -> Iterator[None]:
+    """Where what is done inside is interrupted, say, what there is in the study's directory is shown all the same."""
+    try:
+        yield
+    except BaseException:
+        with suppress(UserError, OSError):
+            show_tables(folder, *tables(folder))
+            console().print(printable(f"to go on: {under_way.command(continuing(folder))}"))
+        raise
 
 
 def continuing(folder: Path) -> list[str]:

@@ -25,7 +25,7 @@ def check_values(overrides: Sequence[Override], max_runs: int) -> None:
         UserError: a sweep has no value or no end, there are more runs than `max_runs`, or a value is there twice.
     """
     swept = {o.get_key_element(): o for o in overrides if o.is_sweep_override()}
-    num_runs = math.prod(map(_num_values, swept.values()))
+    num_runs = math.prod(map(num_values, swept.values()))
     if num_runs > max_runs:
         raise UserError(
             f"{num_runs} runs: more than hydra.sweeper.max_runs={max_runs}; "
@@ -36,14 +36,21 @@ def check_values(overrides: Sequence[Override], max_runs: int) -> None:
         if (name := key.lstrip("+")) in named:
             raise UserError(f"{override.input_line}: {named[name]} goes through values of {name}, too; expected one")
         named[name] = str(override.input_line)
-        _check_distinct(override)
+        check_distinct(override)
 
 
-def _num_values(override: Override) -> int:
-    """How many values a sweep goes through."""
+def num_values(override: Override) -> int:
+    """How many values a sweep goes through.
+
+    Raises:
+        UserError: none, or no end of them.
+    """
     word = override.input_line
     if override.is_interval_sweep():
-        raise UserError(f"{word}: an interval has no end of values; expected them with commas, or range(...)")
+        raise UserError(
+            f"{word}: an interval has no end of values; expected them with commas, or range(...), or "
+            "hydra/sweeper=search, which searches it"
+        )
     if isinstance(override.value(), RangeSweep):
         number = _length(str(word), override.value())
     elif override.is_choice_sweep():
@@ -63,7 +70,8 @@ def _length(word: str, sweep: Any) -> int:
     return max(0, math.ceil((stop - start) / step))
 
 
-def _check_distinct(override: Override) -> None:
+def check_distinct(override: Override) -> None:
+    """See that no value of a sweep is there twice; otherwise raises a UserError."""
     seen = set()
     for value in map(plain, override.sweep_iterator()):
         if (same := _comparable(value)) in seen:

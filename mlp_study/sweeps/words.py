@@ -44,6 +44,8 @@ def study_runs(words: Sequence[str], folder: Path | None = None) -> list[Run]:
         UserError: a word is wrong.
     """
     master, loader, parsed = _composed(words, RunMode.MULTIRUN)
+    if (chosen := master.hydra.runtime.choices["hydra/sweeper"]) != "study":
+        raise UserError(f"hydra/sweeper={chosen}: only the command mlp train searches; expected values to go through")
     params = [f"{key}={value}" for key, value in (master.hydra.sweeper.params or {}).items()]
     check_words(params)
     everything = [*OverridesParser.create(config_loader=loader).parse_overrides(params), *parsed]
