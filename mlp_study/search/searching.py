@@ -123,7 +123,9 @@ class Search:
         found = rungs(epochs[-1], settings.reduction_factor, settings.min_resource)
         kinds = {"halving": (found,), "hyperband": hyperband(found), "none": ()}
         self._brackets: tuple[tuple[int, ...], ...] = kinds[settings.pruner]
-        self._bracket_of = bracket_numbers(self._brackets, settings.reduction_factor, self.num_trials)
+        self._bracket_of: list[int] = []
+        if self._brackets:
+            self._bracket_of = bracket_numbers(self._brackets, settings.reduction_factor, self.num_trials)
 
     def carry_out(self) -> list[Any]:
         """Train batch after batch; returns what Hydra expects."""
