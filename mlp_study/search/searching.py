@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from mlp_study.errors import UserError
 from mlp_study.files import claimed, sweep_up
 from mlp_study.reading import text
 from mlp_study.runs import under_way
+from mlp_study.runs.asked import ask
 from mlp_study.runs.halving import (
     Halving,
     Score,
@@ -27,6 +29,7 @@ from mlp_study.runs.halving import (
     rungs,
     scores_at,
 )
+from mlp_study.runs.ranking import loss_of
 from mlp_study.runs.result import COMPLETED, DIVERGED, FAILED, PRUNED, STOPPED, Damaged, Result, read_result, read_rows
 from mlp_study.runs.run import Run
 from mlp_study.search.search_settings import SearchSettings
@@ -82,7 +85,7 @@ class Search:
         self.space, self._composer = Space(parsed), SweepComposer(loader)
         self.num_trials = int(min(settings.n_trials, self.space.num_settings))
         self._scores: dict[tuple[int, int], tuple[Score, ...]] = {}
-        self._values: dict[int, tuple[float, Run]] = {}  # by number: of those that have come to their end
+        self._ends: dict[Run, tuple[float, float]] = {}  # by the metric, then by the loss: higher is better
         self._check()
 
     def _check(self) -> None:
@@ -133,6 +136,7 @@ class Search:
 
         asker = Asker(self.space, self.settings)
         known, returned = self._known(), []
+        swept = [each.key.lstrip("+") for each in self.space.dimensions]
         sweep_up(self.folder)
         if self.num_trials < self.settings.n_trials:
             console().print(f"there are {self.num_trials} settings to try, and no more")
@@ -140,6 +144,7 @@ class Search:
             numbers = range(start, min(start + self.settings.batch, self.num_trials))
             trials = asker.ask(numbers, known)
             runs = self._runs(trials, start)
+            ask(self.folder, runs, under_way.command(sys.argv[1:]), swept)
             halving = self._halving(runs, numbers)
             if check_all(runs, getattr(self.sweeper.launcher, "trains_here", True)) < len(runs):
                 console().print(f"trials {numbers[0]} to {numbers[-1]} of {self.num_trials}")
@@ -183,7 +188,7 @@ class Search:
         else:
             outcome = Outcome("pruned" if result.status == PRUNED else "complete", value, at_rungs, result.status)
         if result.status in (COMPLETED, STOPPED) and value is not None:
-            self._values[number] = sign * value, run
+            self._ends[run] = sign * value, -loss_of(result.metrics)
         asker.tell(number, outcome)
 
     def _halving(self, runs: Sequence[Run], numbers: Sequence[int]) -> Halving | None:
@@ -219,11 +224,11 @@ class Search:
 
     def show_best(self) -> None:
         """Print the best trial, and how it is trained alone."""
-        if not self._values:
+        if not self._ends:
             console().print("no trial has come to its end")
             return
-        number = max(self._values, key=lambda number: self._values[number][0])
-        value, run = self._values[number]
+        run = max(self._ends, key=self._ends.__getitem__)
+        value = self._ends[run][0]
         output = console()
         output.print(
             printable(f"best of {self.num_trials} trials: {run.name}, {self.settings.metric} {abs(value):.4f}")
