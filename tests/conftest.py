@@ -19,7 +19,7 @@ WITH_TORCH = Warm(
     "mlp_study.commands.training", "mlp_study.commands.predicting", "mlp_study.commands.inspecting",
     "mlp_study.commands.reporting", "mlp_study.execution.launch",
     "mlp_study.inspection.confusion", "mlp_study.inspection.embeddings", "mlp_study.engines.trained",
-    "mlp_study.reproduce.steps", "sklearn.metrics", "sklearn.neighbors", "sklearn.manifold",
+    "mlp_study.reproduce.steps", "mlp_study.search.asking", "sklearn.metrics", "sklearn.neighbors", "sklearn.manifold",
     "sklearn.datasets", "sklearn.model_selection", "torchvision.datasets.mnist",
     "tensorboard.plugins.hparams.summary_v2",
 )  # fmt: skip

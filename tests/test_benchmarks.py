@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,10 @@ import torch
 from conftest import WITH_TORCH
 from warm import Command
 
-from benchmarks import agreement, bench, sweeps
+from benchmarks import agreement, bench, search, sweeps
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
-COVERED = {"__init__", "agreement", "bench", "grid", "sweeps"}
+COVERED = {"__init__", "agreement", "bench", "grid", "search", "sweeps"}
 
 
 @pytest.fixture
@@ -56,3 +57,18 @@ def test_agreement_compares_stacked_with_serial_runs(tmp_path, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 7
     assert "stacked - serial, points" in lines[0]
+
+
+def test_a_search_is_compared_with_a_grid(tmp_path, capsys, monkeypatch):
+    def trained(line, **_):  # not in an interpreter of its own, which takes seconds
+        small = ["trainer.limit_train_batches=2", "model.hidden=[8]"]
+        (ended,) = WITH_TORCH.run(Command([*line[3:], *small], str(tmp_path), before="forked_workers"))
+        return subprocess.CompletedProcess(line, ended.code)
+
+    monkeypatch.setattr(search, "GRID", ["optim=sgd,adam", "init=glorot", "optim.lr=0.01,0.1"])
+    monkeypatch.setattr(search.subprocess, "run", trained)
+    words = ["--data", "digits", "--epochs", "2", "--seeds", "2", "--repeats", "1", "--trials", "6"]
+    search.main([*words, "--folder", str(tmp_path / "out")])
+    out = capsys.readouterr().out
+    assert re.search(r"^grid: 8 runs, 16 epochs, \d+ s; best optim=\w+ optim.lr=\S+: best_val_acc 0", out)
+    assert re.search(r"^ +0 +\d+ +\d+ % +\d+ +optim=\w+ init=\w+ optim.lr=\S+ +0\.\d+ ± 0\.\d+ +\w+ +\w+$", out, re.M)
