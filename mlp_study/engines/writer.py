@@ -18,6 +18,8 @@ from mlp_study.runs.record import RunRecord
 from mlp_study.runs.result import Result
 from mlp_study.runs.run import Run
 
+MOST_CLASSES = 32  # whose confusion is recorded
+
 
 class TestOutcome(NamedTuple):
     """What a trained network makes of the test images. `predicted`: (N_test,), class indices."""
@@ -25,6 +27,16 @@ class TestOutcome(NamedTuple):
     loss: float
     acc: float
     predicted: np.ndarray
+
+
+def confusion_matrix(predicted: np.ndarray, data: ImageDataModule) -> list[list[int]] | None:
+    """Test images by their class, a row each, and what they were taken for; None of more than `MOST_CLASSES`."""
+    num = len(data.classes)
+    if data.test is None or num > MOST_CLASSES:
+        return None
+    labels = data.test[1].cpu().numpy()[: len(predicted)]
+    found: list[list[int]] = np.bincount(labels * num + predicted, minlength=num * num).reshape(num, num).tolist()
+    return found
 
 
 class RunWriter:
@@ -105,7 +117,8 @@ class RunWriter:
     ) -> Result:
         """The content of result.json, not yet written, see `RunRecord.finish`; the events are complete then."""
         metrics = {} if test is None else {"test_loss": test.loss, "test_acc": test.acc}
-        result = self.record.finish(status, reason, metrics, train_seconds, num_images, seconds)
+        confusion = None if test is None or data is None else confusion_matrix(test.predicted, data)
+        result = self.record.finish(status, reason, metrics, train_seconds, num_images, seconds, confusion)
         if self.events is not None:
             epoch = len(self.record.history)
             best = {f"best/{key}": result.metrics.get(f"best_{key}") for key in ("val_acc", "val_loss")}

@@ -118,6 +118,7 @@ class RunRecord:
         train_seconds: float,
         num_images: int,
         seconds: float | None = None,
+        confusion: list[list[int]] | None = None,
     ) -> Result:
         """The content of result.json, for `write`; everything else has been written.
 
@@ -128,6 +129,7 @@ class RunRecord:
             train_seconds: spent in training and validation alone; for a member of a stack, its share.
             num_images: training images seen, all epochs together.
             seconds: the whole run's; default the time since it began. For a member of a stack, its share.
+            confusion: test images by class and prediction.
         """
         return result_of(
             {
@@ -154,6 +156,7 @@ class RunRecord:
                     **_versions(),
                 },
                 "sha256": self._digests(),
+                "confusion": confusion,
             }
         )
 

@@ -63,6 +63,8 @@ class Result(Section):
         versions: of what it was trained with.
         sha256: of the files that training wrote, by their names in the run's directory; empty in records from before
             there were any.
+        confusion: test images by their class, a row each, and what they were taken for; None where there are none, or
+            very many classes.
     """
 
     name: str = setting(any_text)
@@ -80,6 +82,7 @@ class Result(Section):
     finished: str = setting(any_text)
     versions: Mapping[str, str] = setting(_mapping_to(any_text))
     sha256: Mapping[str, str] = setting(_mapping_to(any_text))
+    confusion: tuple[tuple[int, ...], ...] | None = setting(optional(list_of(list_of(integer(least=0, most=2**53)))))
 
     def line(self) -> str:
         """One line on how the run ended."""
@@ -116,7 +119,7 @@ def read_result(folder: Path) -> Result | None:
         raise Damaged(f"{path}: damaged: not a JSON object") from None
     known = {field.name for field in fields(Result)}
     try:
-        ours = {"sha256": {}} | {key: value for key, value in values.items() if key in known}
+        ours = {"sha256": {}, "confusion": None} | {key: value for key, value in values.items() if key in known}
         result = Result.read("result", ours)
     except (UserError, ValueError, RecursionError) as error:
         said = str(error)

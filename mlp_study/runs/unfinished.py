@@ -37,4 +37,5 @@ def unfinished(folder: Path, overrides: Sequence[str]) -> Result:
         finished="",
         versions={},
         sha256={},
+        confusion=None,
     )
