@@ -18,6 +18,7 @@ from mlp_study.door.study import Study
 from mlp_study.door.trained_run import Run
 from mlp_study.errors import RunsFailed, UserError
 from mlp_study.files import claimed, replaced
+from mlp_study.page.study_page import write_page
 from mlp_study.runs import table
 from mlp_study.runs.asked import ask
 from mlp_study.runs.listener import Both, Listener
@@ -88,6 +89,7 @@ def sweep(
             frame, settings = tables(home, [result for result in results if result.status == FAILED])
             table.write_table(home, frame)
             table.write_table(home, settings, "cells.csv")
+            write_page([home])
     failed = [f"{result.name}: {result.reason}" for result in results if result.status == FAILED]
     if failed:
         warnings.warn(f"{len(failed)} of {len(results)} runs failed: {'; '.join(failed)}", stacklevel=2)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from mlp_study.errors import NotWritten
+from mlp_study.execution.live_page import LivePage
 from mlp_study.runs import under_way
 from mlp_study.runs.listener import Listener, Worker
 from mlp_study.runs.under_way import Trainer, UnderWay
@@ -39,6 +40,7 @@ class Heartbeat(Listener):
         self._remarks: deque[str] = deque(maxlen=MOST_REMARKS)
         self._seen: deque[tuple[float, int]] = deque(maxlen=RATE_OVER)
         self._over = threading.Event()
+        self._page = LivePage(folder)
         self._thread = threading.Thread(target=self._beat, daemon=True)
         self._is_due = True
 
@@ -77,6 +79,7 @@ class Heartbeat(Listener):
             if self._is_due or time.monotonic() - last > REST:
                 last = time.monotonic()
                 self._write()
+            self._page.keep()
 
     def _write(self, ended: str = "") -> None:
         self._is_due = False
@@ -100,6 +103,7 @@ class Heartbeat(Listener):
         self._over.set()
         if self._thread.is_alive():
             self._thread.join()
+        self._page.stop()
         if error is None:
             under_way.remove(self.folder)
         elif self._num_runs:

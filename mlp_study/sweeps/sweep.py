@@ -14,6 +14,7 @@ from omegaconf import OmegaConf
 
 from mlp_study.errors import NotWritten, RunsFailed, UserError
 from mlp_study.files import claimed, remove_links
+from mlp_study.page.study_page import PAGE, write_page
 from mlp_study.runs import table, under_way
 from mlp_study.runs.asked import Asked, ask
 from mlp_study.runs.cells import settings_table
@@ -112,7 +113,7 @@ def check_all(runs: Sequence[Run], is_here: bool = True) -> int:
 
 
 def show_tables(folder: Path, frame: pd.DataFrame, settings: pd.DataFrame) -> None:
-    """Print and write the tables of a study: a row a run, and a row a setting.
+    """Print and write the tables of a study, a row a run and a row a setting, and write its page.
 
     Raises:
         NotWritten: after they were printed.
@@ -121,6 +122,8 @@ def show_tables(folder: Path, frame: pd.DataFrame, settings: pd.DataFrame) -> No
         show(frame, settings, folder)
     table.write_table(folder, frame)
     table.write_table(folder, settings, "cells.csv")
+    if write_page([folder]) is not None:
+        console().print(printable(f"page: {folder / PAGE}"), highlight=False)
 
 
 def tables(folder: Path, failed: Sequence[Result] = ()) -> tuple[pd.DataFrame, pd.DataFrame]:
