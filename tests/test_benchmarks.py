@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from browser import CHROMIUM
 from conftest import WITH_TORCH
 from warm import Command
 
-from benchmarks import agreement, bench, search, sweeps
+from benchmarks import agreement, bench, page, search, sweeps
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
-COVERED = {"__init__", "agreement", "bench", "grid", "search", "sweeps"}
+COVERED = {"__init__", "agreement", "bench", "grid", "page", "search", "sweeps"}
 
 
 @pytest.fixture
@@ -72,3 +73,11 @@ def test_a_search_is_compared_with_a_grid(tmp_path, capsys, monkeypatch):
     out = capsys.readouterr().out
     assert re.search(r"^grid: 8 runs, 16 epochs, \d+ s; best optim=\w+ optim.lr=\S+: best_val_acc 0", out)
     assert re.search(r"^ +0 +\d+ +\d+ % +\d+ +optim=\w+ init=\w+ optim.lr=\S+ +0\.\d+ ± 0\.\d+ +\w+ +\w+$", out, re.M)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or chrome on PATH")
+def test_the_page_of_many_runs_is_opened(capsys):
+    page.main(["--runs", "40", "--repeats", "1"])
+    out = capsys.readouterr().out
+    assert re.search(r"^40 runs: \d\.\d MB, made in", out)
+    assert re.search(r"the table after [\d.]+ s, all after [\d.]+ s \(median of 1\)", out)

@@ -188,11 +188,11 @@ def write_embeddings(
     """Write embeddings as a table, a picture for each layer and an interactive page."""
     from mlp_study.figures.saving import save
     from mlp_study.files import write_text
-    from mlp_study.inspection import page, scatter
+    from mlp_study.inspection import embeddings_page, scatter
     from mlp_study.inspection.embeddings import table
 
     write_text(folder / "embeddings.csv", table(embeddings, labels).to_csv(index=False, lineterminator="\n"))
     for layer in dict.fromkeys(embedding.layer for embedding in embeddings):
         of_layer = [embedding for embedding in embeddings if embedding.layer == layer]
         save(scatter.draw(f"{layer}: {title}", of_layer, labels), folder, f"embeddings_{layer}", dpi=110)
-    write_text(folder / "embeddings.html", page.page(title, embeddings, labels, predicted, uris))
+    write_text(folder / "embeddings.html", embeddings_page.page(title, embeddings, labels, predicted, uris))

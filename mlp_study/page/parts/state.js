@@ -107,19 +107,18 @@ function select(labels, isSelected) {
 }
 
 const listeners = [];
-let isDue = false;
+let waiting = null; // names of what has changed and is not drawn yet
 
-// Change what is shown; everything that depends on it is drawn anew, once, before the next frame.
+// Change what is shown; everything that depends on it is drawn anew, once for all changes of one moment.
 function change(values) {
   Object.assign(state, values);
-  const keys = new Set([...Object.keys(values), ...(change.waiting ?? [])]);
-  change.waiting = keys;
   remember();
+  const isDue = waiting !== null;
+  waiting = new Set([...(waiting ?? []), ...Object.keys(values)]);
   if (isDue) return;
-  isDue = true;
-  requestAnimationFrame(() => {
-    isDue = false;
-    change.waiting = null;
+  setTimeout(() => {
+    const keys = waiting;
+    waiting = null;
     listeners.forEach((listener) => listener(keys));
-  });
+  }, 0);
 }

@@ -22,7 +22,7 @@ function columns() {
   if (order > 0) metrics.unshift(...metrics.splice(order, 1));
   return [
     ...(isCell ? [] : [{ name: "run", isText: true, text: (row) => row.label, value: (row) => row.label }]),
-    ...settings,
+    ...settings, ...metrics.splice(0, 1),
     ...(isCell
       ? [{ name: "beside best", isText: true, text: (row) => MARKS[row.beside], value: (row) => row.beside === "best" ? 0 : row.beside === "not clearly worse" ? 1 : 2 },
          { name: "n", text: (row) => String(row.runs.length), value: (row) => row.runs.length }]
