@@ -2,8 +2,9 @@
 
     python -m benchmarks.page [--runs 1000] [--repeats 3]
 
-Sixteen runs are trained on digits; the others have their curves, with other seeds, rates and accuracies a little lower. Opening is timed by the browser itself, from the begin of loading until the table can be read, and until all
-figures are drawn.
+Sixteen runs are trained on digits; the others have their curves, with other seeds, rates and accuracies a little lower.
+Opening is timed by the browser itself, from the begin of loading until the table can be read, and until all figures are
+drawn.
 """
 
 from __future__ import annotations
