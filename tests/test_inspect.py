@@ -188,7 +188,8 @@ def inspect_images(run):
 
 
 def test_tensorboard_serves_the_projector_of_a_run_without_events(inspected):
-    assert not list(inspected.glob("events.*"))
+    (events,) = inspected.glob("events.*")  # which leads to it, and holds nothing
+    assert events.stat().st_size < 100
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", inspected.parent, "--port", "0"]
     server = subprocess.Popen([*command, "--host", "127.0.0.1"], stderr=subprocess.PIPE, text=True)
     try:
@@ -202,7 +203,7 @@ def test_tensorboard_serves_the_projector_of_a_run_without_events(inspected):
         end = time.monotonic() + 30
         while not (runs := json.loads(get("runs"))) and time.monotonic() < end:
             time.sleep(0.2)
-        assert runs == ["run/inspection/projector"]
+        assert runs == ["run"]
         run = runs[0]
         tensors = json.loads(get("info", run=run))["embeddings"]
         assert [tensor["tensorName"] for tensor in tensors] == ["dense_1", "dense_2", "dense_3"]

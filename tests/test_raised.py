@@ -211,7 +211,7 @@ def test_events_go_on_in_one_file(tmp_path):
         carry_out(study_runs([*words, f"trainer.max_epochs={max_epochs}"], tmp_path))
     (path,) = tmp_path.glob("*/events.out.tfevents.*")
     events = EventAccumulator(str(path)).Reload()
-    assert [event.step for event in events.Scalars("train_loss")] == [1, 2, 3, 4]
+    assert [event.step for event in events.Scalars("loss/train")] == [1, 2, 3, 4]
 
 
 def test_a_disk_without_room_to_go_on_changes_nothing(tmp_path):

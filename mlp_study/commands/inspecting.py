@@ -155,7 +155,7 @@ def write_images(
         greys = thumbnails.shades(images, num)
         is_finite = all(np.isfinite(rows).all() for rows in first)
         if is_finite:
-            projector.write(folder / "projector", names, first, labels, predicted, greys)
+            projector.write(run.folder, folder / "projector", names, first, labels, predicted, greys)
         if methods:
             from mlp_study.inspection.embeddings import check, embed
 

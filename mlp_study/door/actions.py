@@ -56,6 +56,7 @@ def sweep(
     Raises:
         UserError: a word is wrong, or the folder is in use or holds other runs; nothing was trained.
     """
+    from mlp_study.engines.hparams import with_columns
     from mlp_study.execution.carry_out import carry_out, check_engine
     from mlp_study.execution.choosing import local
     from mlp_study.execution.console import ConsoleListener
@@ -79,7 +80,7 @@ def sweep(
         ConsoleListener(runs) if progress else _Silent() as shown,
         Heartbeat(home, ()) as heartbeat,
     ):
-        ask(home, runs)
+        runs = with_columns(runs, ask(home, runs).swept)
         results: list[Result] = []
         try:
             listener = Both(shown, heartbeat)

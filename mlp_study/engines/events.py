@@ -10,9 +10,8 @@ import io
 import os
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -24,13 +23,24 @@ from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
 from tensorboard.summary.writer.record_writer import RecordWriter
 from torch.utils.tensorboard.summary import histogram_raw, hparams, scalar
 
-from mlp_study.config import Config
 from mlp_study.errors import NotWritten
 from mlp_study.learning.layer_statistics import Histogram
 from mlp_study.nets.mlp import MLP
 
 # Shown for every run in the HParams tab, in this order.
-METRICS = ("best/val_acc", "best/val_loss", "test_acc", "test_loss", "val_acc", "val_loss", "train_acc", "train_loss")
+METRICS = ("best_val_acc", "test_acc", "val_acc", "train_acc", "best_val_loss", "test_loss", "val_loss", "train_loss")
+QUANTITIES = {"acc": "accuracy", "loss": "loss"}
+
+
+def tag(column: str) -> str:
+    """What a column of history.csv, or a metric, is called: TensorBoard's groups, which it sorts by name.
+
+    Training and validation share a group, accuracies come first and then losses; what layers do comes last.
+    """
+    if "/" in column:
+        return f"statistics/{column}"
+    what, _, quantity = column.rpartition("_")
+    return f"{QUANTITIES[quantity]}/{what}" if quantity in QUANTITIES and what else column
 
 
 class EventFile:
@@ -73,10 +83,10 @@ class EventFile:
         self._write(Event(wall_time=time.time(), step=step, summary=summary))
 
     def scalars(self, values: Mapping[str, float], epoch: int) -> None:
-        """One point on each curve."""
+        """One point on each curve; the names are those of history.csv and result.json."""
         summary = Summary()
-        for tag, value in values.items():
-            summary.MergeFrom(scalar(tag, value))
+        for name, value in values.items():
+            summary.MergeFrom(scalar(tag(name), value))
         self._summary(summary, epoch)
 
     def histograms(self, values: Mapping[str, Histogram | None], epoch: int) -> None:
@@ -102,15 +112,9 @@ class EventFile:
         """The network's graph."""
         self._write(Event(wall_time=time.time(), graph_def=network_graph(mlp).SerializeToString()))
 
-    def hparams(self, config: Config, overrides: Sequence[str]) -> None:
-        """This run's row in the HParams tab; the values of the metrics are the scalars of the same names.
-
-        TensorBoard takes the columns from whichever run it reads first, so every run of a grid announces the same
-        ones, also those that it has no value for.
-        """
-        columns, _, _ = hparams(hparam_columns(overrides), dict.fromkeys(METRICS, 0.0))
-        _, start, end = hparams(hparam_values(config, overrides), {})
-        for summary in (columns, start, end):
+    def hparams(self, values: Mapping[str, str | float]) -> None:
+        """This run's row in the HParams tab, see `mlp_study.engines.hparams`; of metrics it shows scalars so called."""
+        for summary in hparams(dict(values), {tag(name): 0.0 for name in METRICS}):
             self._summary(summary, 0)
 
     def close(self) -> None:
@@ -124,59 +128,6 @@ class EventFile:
             self._writer.flush()
         except OSError as error:
             raise NotWritten(self._path, error) from error
-
-
-# Always columns of the HParams tab, which opens with the first five in the order of the alphabet. init.std tells the
-# small from the large normal initializer.
-ALWAYS_SHOWN = ("init.name", "init.std", "model.hidden", "optim.lr", "optim.name", "seed")
-# What a choice of a whole group is called.
-_GROUP_COLUMN = {group: f"{group}.name" for group in ("init", "bias_init", "optim", "schedule")} | {
-    "data": "data.source"
-}
-_TEXTS = {
-    "name", "loss", "activation", "output_activation", "source", "dataset", "scaling", "split", "precision", "mode",
-    "distribution", "hidden", "names", "gradient_clip_algorithm", "accelerator", "root", "file", "train_csv",
-    "test_csv",
-    "validate_on", "monitor",
-}  # fmt: skip
-
-
-def hparam_columns(overrides: Sequence[str]) -> dict[str, str | float]:
-    """The columns that a run announces, each with a stand-in of its type: number or text.
-
-    They depend on which settings are overridden and not on their values, so all runs of a grid announce the same.
-    """
-    keys = [override.lstrip("+").split("=", 1)[0] for override in overrides]
-    touched = [_GROUP_COLUMN.get(key, key) for key in keys]
-    shown = [*ALWAYS_SHOWN, *(key for key in touched if key.split(".")[0] in _SHOWN_SECTIONS and "/" not in key)]
-    return {key: "" if _is_text(key) else 0.0 for key in dict.fromkeys(shown) if "." in key or key in ("seed", "loss")}
-
-
-_SHOWN_SECTIONS = {"seed", "loss", "model", "init", "bias_init", "optim", "schedule", "data", "trainer", "callbacks"}
-
-
-def hparam_values(config: Config, overrides: Sequence[str]) -> dict[str, str | float]:
-    """This run's settings under the names of `hparam_columns`; what it does not have is left out.
-
-    One text among numbers would turn a whole column into text, which does not sort: lists of rates, one per layer,
-    show their mean.
-    """
-    shown: dict[str, str | float] = {}
-    for key in hparam_columns(overrides):
-        value: Any = config.as_dict()
-        for part in key.split("."):
-            value = value.get(part) if isinstance(value, dict) else None
-        if value is None or isinstance(value, dict):
-            continue
-        if _is_text(key):
-            shown[key] = "-".join(map(str, value)) if isinstance(value, list) else str(value)
-        else:
-            shown[key] = float(np.mean(value)) if not isinstance(value, list) or value else 0.0
-    return shown
-
-
-def _is_text(key: str) -> bool:
-    return key.split(".")[-1] in _TEXTS
 
 
 def network_graph(mlp: MLP) -> GraphDef:

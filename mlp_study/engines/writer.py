@@ -10,6 +10,7 @@ import numpy as np
 
 from mlp_study.engines.datamodule import ImageDataModule
 from mlp_study.engines.events import EventFile, mistakes_picture
+from mlp_study.engines.hparams import hparams_of
 from mlp_study.files import write_json
 from mlp_study.learning.layer_statistics import Histogram
 from mlp_study.nets.mlp import MLP
@@ -80,7 +81,7 @@ class RunWriter:
 
     def _begin_events(self, mlp: MLP) -> None:
         self.events = EventFile(self.run.folder)
-        self.events.hparams(self.run.config, self.run.overrides)
+        self.events.hparams(hparams_of(self.run))
         if self.run.config.logger.graph:
             self.events.graph(mlp)
 
@@ -121,7 +122,7 @@ class RunWriter:
         result = self.record.finish(status, reason, metrics, train_seconds, num_images, seconds, confusion)
         if self.events is not None:
             epoch = len(self.record.history)
-            best = {f"best/{key}": result.metrics.get(f"best_{key}") for key in ("val_acc", "val_loss")}
+            best = {name: result.metrics.get(name) for name in ("best_val_acc", "best_val_loss")}
             last = {**metrics, **{key: value for key, value in best.items() if value is not None}}
             if last:
                 self.events.scalars(last, epoch)

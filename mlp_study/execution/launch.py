@@ -11,12 +11,14 @@ from typing import Any
 from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
 from omegaconf import OmegaConf, open_dict
 
+from mlp_study.engines.hparams import with_columns
 from mlp_study.errors import UserError
 from mlp_study.execution.carry_out import carry_out
 from mlp_study.execution.console import ConsoleListener
 from mlp_study.execution.heartbeat import Heartbeat
 from mlp_study.execution.slurm_queue import end_earlier_jobs
 from mlp_study.files import claimed, make_folder, write_text
+from mlp_study.runs.asked import Asked
 from mlp_study.runs.listener import Both
 from mlp_study.runs.run import Run
 from mlp_study.sweeps.checks import typed
@@ -29,8 +31,8 @@ def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], initial_job_id
     setup_globals()
     configure_log(launcher.config.hydra.hydra_logging, launcher.config.hydra.verbose)
     jobs = [_prepare(launcher, list(overrides), initial_job_idx + i) for i, overrides in enumerate(job_overrides)]
-    runs = [run for run, _ in jobs]
-    folder = runs[0].folder.parent
+    folder = jobs[0][0].folder.parent
+    runs = with_columns([run for run, _ in jobs], Asked.in_folder(folder).swept)
     with ConsoleListener(runs) as console, Heartbeat(folder, continuing(folder)) as heartbeat:
         listener = Both(console, heartbeat)
         end_earlier_jobs(folder, listener)

@@ -1,11 +1,12 @@
 """The same images for TensorBoard's projector: vectors, digits and a sheet of pictures, in a folder of their own.
 
-The folder holds an event file too, though an empty one: TensorBoard looks for the projector's files in runs alone, and
-what has no event file is no run. So it shows up as the run inspection/projector, however RUN itself was trained.
+What leads TensorBoard there is in the run's own directory: it looks in runs alone, and what has an event file is a run.
+A run that was trained without TensorBoard gets an empty one.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,6 +24,7 @@ EVENTS = "events.out.tfevents.0000000000.projector"
 
 
 def write(
+    run: Path,
     folder: Path,
     names: Sequence[str],
     representations: Sequence[np.ndarray],
@@ -30,7 +32,7 @@ def write(
     predicted: np.ndarray,
     greys: np.ndarray,
 ) -> None:
-    """Write everything into `folder`, a tensor for each layer.
+    """Write everything into `folder`, a tensor for each layer, and into the directory of the run where it is.
 
     names: of the layers; representations: (N, units) for each; labels, predicted: (N,), digits;
     greys: (N, height, width) uint8.
@@ -41,15 +43,20 @@ def write(
     write_text(folder / "metadata.tsv", "\n".join(["digit\tpredicted\timage", *rows]) + "\n")
     with replaced(folder / "sprite.png") as temporary:
         sheet(greys).save(temporary, format="PNG")
-    config = ProjectorConfig()
+    config, place = ProjectorConfig(), os.path.relpath(folder, run)
     for name, values in zip(names, representations, strict=True):
         with replaced(folder / f"{name}.tsv") as temporary:
             np.savetxt(temporary, values, fmt="%.9g", delimiter="\t")
         embedding = config.embeddings.add()
-        embedding.tensor_name, embedding.tensor_path, embedding.metadata_path = name, f"{name}.tsv", "metadata.tsv"
+        embedding.tensor_name, embedding.tensor_path, embedding.metadata_path = (
+            name,
+            f"{place}/{name}.tsv",
+            f"{place}/metadata.tsv",
+        )
         embedding.tensor_shape.extend(values.shape)
-        embedding.sprite.image_path = "sprite.png"
+        embedding.sprite.image_path = f"{place}/sprite.png"
         embedding.sprite.single_image_dim.extend([width, height])
-    with replaced(folder / EVENTS) as temporary, temporary.open("wb") as file:
-        RecordWriter(file).write(Event(wall_time=0.0, file_version="brain.Event:2").SerializeToString())
-    write_text(folder / PROJECTOR_FILENAME, text_format.MessageToString(config))
+    if not any(run.glob("events.out.tfevents.*")):
+        with replaced(run / EVENTS) as temporary, temporary.open("wb") as file:
+            RecordWriter(file).write(Event(wall_time=0.0, file_version="brain.Event:2").SerializeToString())
+    write_text(run / PROJECTOR_FILENAME, text_format.MessageToString(config))

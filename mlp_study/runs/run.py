@@ -27,12 +27,14 @@ class Run:
         folder: its directory.
         overrides: what the user typed for it.
         name: what it is called in lines and tables.
+        columns: settings that its study sweeps, each with whether all its values are numbers; none for a run alone.
     """
 
     config: Config
     folder: Path
     overrides: tuple[str, ...] = ()
     name: str = "default"
+    columns: tuple[tuple[str, bool], ...] = ()
 
     def result(self) -> Result | None:
         """How it ended; None where it has not.
