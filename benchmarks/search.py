@@ -33,12 +33,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", default="mnist", help="as in data=...; default %(default)s")
     parser.add_argument("--epochs", type=int, default=9, help="of a whole run; default %(default)s")
     parser.add_argument("--trials", type=int, default=96, help="of each search; default %(default)s")
+    parser.add_argument("--first", type=int, help="epochs before a trial is first judged; default the sweeper's own")
     parser.add_argument("--seeds", type=int, default=5, help="of each setting of the grid; default %(default)s")
     parser.add_argument("--repeats", type=int, default=5, help="searches; default %(default)s")
     parser.add_argument("--folder", type=Path, default=Path("outputs/benchmark-search"), help="default %(default)s")
     arguments = parser.parse_args(argv)
     fixed = [f"data={arguments.data}", f"trainer.max_epochs={arguments.epochs}", "logger=none"]
     name = f"{arguments.data}-{arguments.epochs}"
+    searched = name if arguments.first is None else f"{name}-first{arguments.first}"
     seeds = "seed=" + ",".join(map(str, range(arguments.seeds)))
 
     cells, seconds = trained([*GRID, seeds, *fixed], arguments.folder / f"{name}-grid")
@@ -49,9 +51,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     rows = []
     for repeat in range(arguments.repeats):
         search = ["hydra/sweeper=search", f"hydra.sweeper.n_trials={arguments.trials}", f"hydra.sweeper.seed={repeat}"]
-        trials, seconds = trained([*SPACE, *fixed, *search], arguments.folder / f"{name}-search-{repeat}")
+        if arguments.first is not None:
+            search.append(f"hydra.sweeper.min_resource={arguments.first}")
+        trials, seconds = trained([*SPACE, *fixed, *search], arguments.folder / f"{searched}-search-{repeat}")
         found = words(trials[0])
-        (again,), _ = trained([*found, seeds, *fixed], arguments.folder / f"{name}-found-{repeat}")
+        (again,), _ = trained([*found, seeds, *fixed], arguments.folder / f"{searched}-found-{repeat}")
         spread = Spread(again.accuracies)
         rows.append({
             "search": repeat, "epochs": epochs(trials), "of the grid's": f"{100 * epochs(trials) / cost:.0f} %",

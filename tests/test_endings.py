@@ -110,7 +110,7 @@ def test_a_run_killed_just_as_its_result_appears_is_whole(tmp_path, launcher):
     assert ended.code == -signal.SIGKILL
     (finished,) = [path.parent for path in tmp_path.rglob("result.json")]
     events = EventAccumulator(str(finished)).Reload()
-    assert {"accuracy/test", "accuracy/best_val"} <= set(events.Tags()["scalars"])
+    assert {"result/test_acc", "result/best_val_acc"} <= set(events.Tags()["scalars"])
     assert events.Tags()["images"]
     assert run_command(*words, cwd=tmp_path).code == 0
     assert list(pd.read_csv(tmp_path / "study" / "study.csv")["status"]) == ["completed"] * 2

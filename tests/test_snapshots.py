@@ -189,7 +189,7 @@ def test_events_go_on_in_one_file_with_every_epoch_once(tmp_path, engine):
         epochs = list(range(1, json.loads((run / "result.json").read_text())["epochs"] + 1))
         assert [event.step for event in events.Scalars("loss/train")] == epochs
         assert [event.step for event in events.Histograms("weights/dense_1")] == epochs
-        assert "accuracy/test" in events.Tags()["scalars"]
+        assert "result/test_acc" in events.Tags()["scalars"]
 
 
 def test_nothing_is_saved_before_it_is_due_or_where_it_is_not_wanted(tmp_path):

@@ -45,8 +45,8 @@ def test_accuracy_and_loss_come_first_training_beside_validation_and_layers_last
     for run in RUNS:
         tags = sorted(events.GetAccumulator(run).Tags()["scalars"])  # as TensorBoard shows them
         groups = list(dict.fromkeys(tag.split("/")[0] for tag in tags))
-        assert groups == ["accuracy", "loss", "lr", "statistics"]
-        assert {"accuracy/train", "accuracy/val", "loss/train", "loss/val"} <= set(tags[:8])
+        assert groups == ["accuracy", "loss", "lr", "result", "statistics"]
+        assert tags[:4] == ["accuracy/train", "accuracy/val", "loss/train", "loss/val"]
 
 
 def test_histograms_images_and_graph(events):
@@ -86,7 +86,7 @@ def test_hparams_show_what_is_swept_and_nothing_else(grid):
     for run, (types, values, metrics) in found.items():
         assert types == {"optim": "DATA_TYPE_STRING", "init": "DATA_TYPE_STRING"}
         assert ",".join(f"{key}={value}" for key, value in values.items()) in (run, ",".join(reversed(run.split(","))))
-        assert metrics[0] == "accuracy/best_val"
+        assert metrics[0] == "result/best_val_acc"
 
 
 def test_every_run_has_every_column_and_numbers_are_numbers(train, tmp_path):

@@ -35,10 +35,12 @@ QUANTITIES = {"acc": "accuracy", "loss": "loss"}
 def tag(column: str) -> str:
     """What a column of history.csv, or a metric, is called: TensorBoard's groups, which it sorts by name.
 
-    Training and validation share a group, accuracies come first and then losses; what layers do comes last.
+    Accuracies come first and then losses, training beside validation, what layers do comes last.
     """
     if "/" in column:
         return f"statistics/{column}"
+    if column.startswith(("best_", "test_")):
+        return f"result/{column}"
     what, _, quantity = column.rpartition("_")
     return f"{QUANTITIES[quantity]}/{what}" if quantity in QUANTITIES and what else column
 
