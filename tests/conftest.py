@@ -89,6 +89,18 @@ def grid(tmp_path_factory) -> Path:
     return folder / "study"
 
 
+@pytest.fixture(scope="session")
+def best_last(tmp_path_factory) -> Path:
+    """A finished study of 12 settings and 2 seeds, three swept settings, typed so that the best setting comes last."""
+    folder = tmp_path_factory.mktemp("best_last")
+    words = ["optim=sgd,adam", "init=zeros,small,glorot", "optim.lr=0.0003,0.01", "seed=0,1"]
+    short = ["data=digits", "trainer.max_epochs=3", "model.hidden=[16]"]
+    outcome = run_command("-m", *short, *words, f"hydra.sweep.dir={folder / 'study'}", cwd=folder)
+    assert outcome.code == 0, outcome.err
+    (folder / "study" / "printed.txt").write_text(outcome.out)
+    return folder / "study"
+
+
 @pytest.fixture
 def look(capsys):
     """`mlp inspect` in this process: (exit code, standard output, standard error)."""

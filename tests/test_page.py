@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from browser import CHROMIUM, Addresses, browse
-from conftest import run_command
 
 from mlp_study.execution import live_page
 from mlp_study.execution.carry_out import carry_out
@@ -25,21 +24,15 @@ from mlp_study.page.study_page import page, write_page
 from mlp_study.runs.asked import ask
 from mlp_study.sweeps.words import study_runs
 
-# Typed so that the best setting comes last.
-WORDS = ["optim=sgd,adam", "init=zeros,small,glorot", "optim.lr=0.0003,0.01", "seed=0,1"]
 SHORT = ["data=digits", "trainer.max_epochs=3", "model.hidden=[16]"]
 BEST = "optim=adam, init=glorot, optim.lr=0.01"
 PROBE = (Path(__file__).parent / "page_probe.js").read_text()
 EVIL = "<b class='injected'>x</b><img src=x onerror='document.body.dataset.evil=1'></script>"
 
 
-@pytest.fixture(scope="module")
-def study(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("page") / "study"
-    ended = run_command("-m", *SHORT, *WORDS, f"hydra.sweep.dir={folder}", cwd=folder.parent)
-    assert ended.code == 0, ended.err
-    assert f"page: {folder / 'study.html'}" in ended.out.replace("\n", "")
-    return folder
+@pytest.fixture(name="study")
+def the_study(best_last):
+    return best_last
 
 
 def data_of(*folders, **more):
@@ -58,6 +51,7 @@ def probed(folder, content, *arguments):
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or chrome on PATH")
 def test_in_a_browser_without_a_network_it_is_sorted_filtered_brushed_chosen_and_pointed_at(study, tmp_path):
     content = (study / "study.html").read_text()
+    assert f"page: {study / 'study.html'}" in (study / "printed.txt").read_text()
     addresses = Addresses()
     addresses.feed(content)
     assert addresses.found == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,15 +67,32 @@ class Study:
             raise UserError(f"{self.folder}: {len(found)} cells with {asked}; expected one of: {known}")
         return Cell(found[0])
 
-    def plot(self, *names: str) -> Figures:
+    def plot(
+        self,
+        *names: str,
+        where: Mapping[str, Any] | None = None,
+        best: int | None = None,
+        x: str | None = None,
+        colour: str | None = None,
+        panel: str | Sequence[str] = (),
+    ) -> Figures:
         """The figures of `report`, by name, or those called `names`; a notebook shows them.
 
+        The others are the options of `report`: study.plot("curves", where={"optim": ["sgd", "adam"]}, best=4).
+
         Raises:
-            UserError: the study has no figure of that name.
+            UserError: the study has no figure of that name, or a choice is wrong.
         """
+        from mlp_study.figures.chosen import BEST, Choices
         from mlp_study.figures.study_figures import drawings
 
-        drawn = {name: figure for name, figure in drawings(self.folder).items() if figure is not None}
+        wanted = {
+            key: list(map(str, value if isinstance(value, (list, tuple)) else [value]))
+            for key, value in (where or {}).items()
+        }
+        panels = (panel,) if isinstance(panel, str) else tuple(panel)
+        choices = Choices(wanted, BEST if best is None else best, x, colour, tuple(filter(None, panels)))
+        drawn = {name: figure for name, figure in drawings(self.folder, choices).items() if figure is not None}
         for name in names:
             if name not in drawn:
                 raise UserError(unknown(name, name, drawn, what="figure"))

@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from mlp_study.runs.asked import Asked
+from mlp_study.runs.comparing import STUDY
 from mlp_study.runs.result import HISTORY, RESULT, UNFINISHED, Damaged, Result, read_rows
 from mlp_study.runs.run import run_folders
 from mlp_study.runs.table import State, state_of
-
-STUDY = "study"  # the setting in which runs of several studies differ
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from mlp_study.figures.curves import curves
 from mlp_study.figures.diagrams import diagrams
-from mlp_study.figures.grids import heat_map, panels
+from mlp_study.figures.grids import panels
+from mlp_study.figures.heat_maps import heat_map
 from mlp_study.reproduce.evidence import Evidence, converged, count, final, over_epochs
 from mlp_study.reproduce.findings import Claim, Finding, Statement, markdown_table, train
 from mlp_study.runs.cells import Cell
