@@ -75,7 +75,7 @@ def test_a_cell_is_found_by_its_settings(study):
 
 def test_the_figures_are_those_of_report(study):
     figures = study.plot()
-    assert {"curves", "panels_loss", "heat_map_val_acc"} <= figures.keys()
+    assert {"curves", "panels_loss", "heat_map_best_val_acc"} <= figures.keys()
     assert all(isinstance(figure, Figure) for figure in figures.values())
     assert figures._repr_html_().count("data:image/png;base64,") == len(figures)
 

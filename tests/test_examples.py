@@ -72,7 +72,7 @@ def test_zeros_do_not_train_and_glorot_does(shown):
 
 def test_the_figures_are_pictures_by_name(shown):
     pictures = re.findall(r'<img alt="(\w+)" src="data:image/png;base64,(\w+)', html(shown["figures"]))
-    assert {"curves", "digits", "panels_acc", "heat_map_val_acc"} <= {name for name, _ in pictures}
+    assert {"curves", "digits", "panels_acc", "heat_map_best_val_acc"} <= {name for name, _ in pictures}
     assert all(data.startswith("iVBORw0KGgo") for _, data in pictures)
 
 
