@@ -9,12 +9,13 @@ import pytest
 import torch
 from browser import CHROMIUM
 from conftest import WITH_TORCH
+from PIL import Image
 from warm import Command
 
-from benchmarks import agreement, bench, page, search, sweeps
+from benchmarks import agreement, bench, page, pictures, search, sweeps
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
-COVERED = {"__init__", "agreement", "bench", "grid", "page", "search", "sweeps"}
+COVERED = {"__init__", "agreement", "bench", "grid", "page", "pictures", "search", "sweeps"}
 
 
 @pytest.fixture
@@ -81,3 +82,20 @@ def test_the_page_of_many_runs_is_opened(capsys):
     out = capsys.readouterr().out
     assert re.search(r"^40 runs: \d\.\d MB, made in", out)
     assert re.search(r"the table after [\d.]+ s, all after [\d.]+ s \(median of 1\)", out)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or chrome on PATH")
+def test_the_pictures_of_the_readme_are_made(tmp_path, capsys, monkeypatch):
+    def run(module, *words):  # not in an interpreter of its own, which takes seconds
+        small = ["trainer.limit_train_batches=2", "model.hidden=[8]"] if module == "mlp_study.train" else []
+        (ended,) = WITH_TORCH.run(Command([*words, *small], str(tmp_path), module))
+        assert ended.code == 0, ended.err
+
+    monkeypatch.setattr(pictures, "run", run)
+    monkeypatch.setattr(pictures, "GRID", ["optim=sgd,adam", "optim.lr=0.1,0.01"])
+    words = ["--data", "digits", "--epochs", "1", "--seeds", "1", "--study", str(tmp_path / "study")]
+    pictures.main([*words, "--out", str(tmp_path / "out")])
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"page.png", "learning_rates.png"}
+    with Image.open(tmp_path / "out" / "page.png") as page:
+        assert page.size == (pictures.WIDTH, pictures.HEIGHT)
+        assert len(page.getcolors()) > 20

@@ -49,3 +49,4 @@ def test_a_wheel_trains_sweeps_and_reports_from_another_directory(tmp_path):
     assert done.returncode == 0, done.stderr
     assert len(list(elsewhere.glob("study/*/result.json"))) == 4
     assert (elsewhere / "study" / "figures" / "curves.png").is_file()
+    assert (elsewhere / "study" / "study.html").is_file()

@@ -42,7 +42,7 @@ function drawCoordinates() {
   const judged = judgedAxis(drawn);
   const axes = [...DATA.settings.map((setting, s) => settingAxis(setting, s, drawn)), judged];
   const names = [...DATA.settings.map((setting) => setting.key), state.judged ?? ""];
-  const figure = plot({ height: 340, x_range: [-0.25, axes.length - 1 + 0.45], y_range: [-0.02, 1.12], tools: "" });
+  const figure = plot({ height: 340, x_range: [-0.25, axes.length - 1 + 0.45], y_range: [-0.02, 1.17], tools: "" });
   figure.xaxis.visible = figure.yaxis.visible = figure.xgrid.visible = figure.ygrid.visible = false;
   const meets = drawn.map((_, r) => axes.map((axis, a) => [a, axis.at[r]]).filter(([, y]) => y !== null));
   lines = new Bokeh.ColumnDataSource({ data: {
@@ -74,8 +74,9 @@ function drawAxes(figure, axes, names) {
   const halo = { background_fill_color: "#ffffff", background_fill_alpha: 0.75, text_baseline: "middle" };
   figure.text({ x: ticks.map((t) => t.a), y: ticks.map((t) => t.y), text: ticks.map((t) => t.text), x_offset: 6,
     text_font_size: isNarrow() ? "10px" : "12px", text_color: "#111111", ...halo });
-  figure.text({ x: names.map((_, a) => a), y: names.map(() => 1.07), text: names, text_align: "center",
-    text_font_size: isNarrow() ? "10px" : "13px", text_font_style: "bold", ...halo });
+  const isTight = Math.max(...names.map((name) => name.length)) * 8 > window.innerWidth / names.length; // every other one higher
+  figure.text({ x: names.map((_, a) => a), y: names.map((_, a) => (isTight && a % 2 ? 1.12 : 1.06)), text: names, text_align: "center",
+    text_font_size: isTight || isNarrow() ? "10px" : "13px", text_font_style: "bold", ...halo });
 }
 
 // Rows that pass on every axis on which some point is selected.
