@@ -1,4 +1,4 @@
-"""The README's pictures: train its study, open its page in Chromium, draw its report.
+"""The README's pictures: train its study, open its page in Chromium, draw a figure of its report.
 
     python -m benchmarks.pictures [--data mnist] [--epochs 4] [--study outputs/pictures] [--out benchmarks/pictures]
 
@@ -17,6 +17,9 @@ from pathlib import Path
 
 from PIL import Image
 
+import mlp_study as ms
+from mlp_study.figures.saving import save
+
 GRID = ["optim=sgd,momentum,adam,rmsprop", "init=small,glorot,he_normal,large", "optim.lr=0.1,0.01,0.001"]
 FIGURE = "learning_rates"
 WIDTH, HEIGHT = 1280, 1500  # of the picture of the page
@@ -34,8 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     seeds = f"seed={','.join(map(str, range(arguments.seeds)))}"
     fixed = [f"data={arguments.data}", f"trainer.max_epochs={arguments.epochs}"]
-    run("mlp_study.train", "-m", *GRID, seeds, *fixed, f"hydra.sweep.dir={arguments.study}")
-    run("mlp_study.report", str(arguments.study))
+    train("-m", *GRID, seeds, *fixed, f"hydra.sweep.dir={arguments.study}")
     arguments.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         page, picture = Path(name) / "page.html", Path(name) / "page.png"
@@ -43,14 +45,17 @@ def main(argv: Sequence[str] | None = None) -> None:
         shot(page, picture)
         with Image.open(picture) as shown:
             small(shown, arguments.out / "page.png")
-    with Image.open(arguments.study / "figures" / f"{FIGURE}.png") as figure:
-        small(figure, arguments.out / f"{FIGURE}.png")
+        save(ms.open(arguments.study).plot(FIGURE)[FIGURE], Path(name), FIGURE, endings=("png",))
+        with Image.open(Path(name) / f"{FIGURE}.png") as shown:
+            small(shown, arguments.out / f"{FIGURE}.png")
     print(f"{arguments.out / 'page.png'}\n{arguments.out / FIGURE}.png")
 
 
-def run(module: str, *words: str) -> None:
-    """`python -m MODULE WORDS`, silent where it does what it should."""
-    ended = subprocess.run([sys.executable, "-m", module, *words], capture_output=True, text=True, check=False)
+def train(*words: str) -> None:
+    """`python -m mlp_study.train WORDS`, silent where it does what it should."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "mlp_study.train", *words], capture_output=True, text=True, check=False
+    )
     if ended.returncode:
         raise SystemExit(ended.stderr)
 

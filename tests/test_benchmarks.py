@@ -86,12 +86,12 @@ def test_the_page_of_many_runs_is_opened(capsys):
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or chrome on PATH")
 def test_the_pictures_of_the_readme_are_made(tmp_path, capsys, monkeypatch):
-    def run(module, *words):  # not in an interpreter of its own, which takes seconds
-        small = ["trainer.limit_train_batches=2", "model.hidden=[8]"] if module == "mlp_study.train" else []
-        (ended,) = WITH_TORCH.run(Command([*words, *small], str(tmp_path), module))
+    def train(*words):  # not in an interpreter of its own, which takes seconds
+        small = ["trainer.limit_train_batches=2", "model.hidden=[8]"]
+        (ended,) = WITH_TORCH.run(Command([*words, *small], str(tmp_path)))
         assert ended.code == 0, ended.err
 
-    monkeypatch.setattr(pictures, "run", run)
+    monkeypatch.setattr(pictures, "train", train)
     monkeypatch.setattr(pictures, "GRID", ["optim=sgd,adam", "optim.lr=0.1,0.01"])
     words = ["--data", "digits", "--epochs", "1", "--seeds", "1", "--study", str(tmp_path / "study")]
     pictures.main([*words, "--out", str(tmp_path / "out")])

@@ -92,7 +92,7 @@ class Study:
         }
         panels = (panel,) if isinstance(panel, str) else tuple(panel)
         choices = Choices(wanted, BEST if best is None else best, x, colour, tuple(filter(None, panels)))
-        drawn = {name: figure for name, figure in drawings(self.folder, choices).items() if figure is not None}
+        drawn = {n: figure for n, figure in drawings(self.folder, choices, names).items() if figure is not None}
         for name in names:
             if name not in drawn:
                 raise UserError(unknown(name, name, drawn, what="figure"))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import combinations, pairwise
 from typing import Any
 
@@ -21,18 +22,14 @@ MOST_MAPS = 6
 MOST_VALUES, BINS = 12, 8  # a number with more values is cut into so many intervals
 
 
-def heat_maps(cells: Sequence[Cell]) -> dict[str, Figure | None]:
-    """A heat map for each pair of settings, the first `MOST_MAPS` of them, by name: of other settings the best."""
+def heat_maps(cells: Sequence[Cell]) -> dict[str, Callable[[], Figure | None]]:
+    """By name what draws a heat map for each pair of settings, the first `MOST_MAPS`; of other settings the best."""
     pairs = list(combinations([key for key in swept(cells) if len(values_of(cells, key)) > 1], 2))
-    found = {f"heat_map_{a}_{b}": heat_map(cells, judged(cells), (a, b)) for a, b in pairs[:MOST_MAPS]}
-    for figure in found.values():
-        if len(pairs) > MOST_MAPS and figure is not None:
-            said = figure.get_suptitle().replace("\n", " ")
-            caption(figure, said, f"{len(pairs) - MOST_MAPS} more pairs of settings are not drawn")
-    return found
+    left = f"{len(pairs) - MOST_MAPS} more pairs of settings are not drawn" if len(pairs) > MOST_MAPS else ""
+    return {f"heat_map_{a}_{b}": partial(heat_map, cells, judged(cells), (a, b), left) for a, b in pairs[:MOST_MAPS]}
 
 
-def heat_map(cells: Sequence[Cell], metric: str, pair: tuple[str, str] | None = None) -> Figure | None:
+def heat_map(cells: Sequence[Cell], metric: str, pair: tuple[str, str] | None = None, left: str = "") -> Figure | None:
     """The mean of `metric` over two settings, rows and columns as they were typed; the best one has a star.
 
     Args:
@@ -40,6 +37,7 @@ def heat_map(cells: Sequence[Cell], metric: str, pair: tuple[str, str] | None = 
         metric: of result.json.
         pair: the settings down and across, of others the best is shown; default the only two that were swept. None
             where there are others, or no run has the metric.
+        left: a sentence on what is not drawn.
     """
     if pair is None:
         keys = swept(cells)
@@ -77,7 +75,7 @@ def heat_map(cells: Sequence[Cell], metric: str, pair: tuple[str, str] | None = 
         axis.text(j, i, ("* " if is_best else "") + text, ha="center", va="center", fontsize=9, **looks)
     figure.colorbar(image)
     rest = f"of each field the best over {' and '.join(over)}" if over else ""
-    caption(figure, rest, "* the best setting of all" if best in fields.values() else "")
+    caption(figure, rest, "* the best setting of all" if best in fields.values() else "", left)
     return figure
 
 
