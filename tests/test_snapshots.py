@@ -28,7 +28,7 @@ WORDS = [
     "callbacks=[checkpoint,early_stopping]", "callbacks.early_stopping.patience=1",
     "callbacks.early_stopping.min_delta=0.03",
 ]  # fmt: skip
-COUNTED = ("history.csv", "best.ckpt", "last.ckpt", "config.yaml", "summary.txt", "scaler.npz")
+COUNTED = ("history.csv", "evidence.csv", "best.ckpt", "last.ckpt", "config.yaml", "summary.txt", "scaler.npz")
 both_engines = pytest.mark.parametrize("engine", ["lightning", "stack"])
 
 

@@ -155,7 +155,15 @@ def write_images(
         greys = thumbnails.shades(images, num)
         is_finite = all(np.isfinite(rows).all() for rows in first)
         if is_finite:
-            projector.write(run.folder, folder / "projector", names, first, labels, predicted, greys)
+            projector.write(
+                run.folder if arguments.out is None else folder / "projector",
+                folder / "projector",
+                names,
+                first,
+                labels,
+                predicted,
+                greys,
+            )
         if methods:
             from mlp_study.inspection.embeddings import check, embed
 

@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = Arguments(
         prog="python -m mlp_study.report", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("studies", type=Path, nargs="+", metavar="STUDY", help="the directory of a sweep or of a run")
+    parser.add_argument("studies", type=Path, nargs="+", metavar="study", help="the directory of a sweep or of a run")
     parser.add_argument("--where", action="append", default=[], metavar="KEY=VALUE[,VALUE]", help="only these runs")
     parser.add_argument("--best", type=int, default=BEST, help="lines in a panel, at most (default %(default)s)")
     parser.add_argument("--x", metavar="KEY", help="the number along the axis of the figure of ends")

@@ -12,9 +12,11 @@ from mlp_study.engines import checkpoint
 from mlp_study.engines.datamodule import ImageDataModule
 from mlp_study.engines.judge import Judge
 from mlp_study.engines.lit import LitMLP
+from mlp_study.engines.look import Look
 from mlp_study.engines.writer import RunWriter, TestOutcome
 from mlp_study.errors import NotWritten, UserError
 from mlp_study.learning.layer_statistics import Histogram
+from mlp_study.nets.mlp import MLP
 from mlp_study.nets.summary import summary
 from mlp_study.runs.listener import Listener
 from mlp_study.runs.result import FAILED, PRUNED, Result
@@ -31,11 +33,13 @@ class Attempt:
         status: how the run has ended; "" while it goes on.
         result: what result.json holds, once all is over.
         module: the network, after `begin` or `resume`.
+        doctor: looks at it after every epoch.
         restored: the content of the checkpoint that it goes on from; None where it begins.
         is_shown: whether it is told of.
     """
 
     module: LitMLP
+    doctor: Look
     restored: dict[str, Any] | None = None
     is_shown = True
 
@@ -51,7 +55,9 @@ class Attempt:
         """Initialize the network and write what is known before training."""
         with self._alone():
             self.module = self._fresh(data)
+            self.doctor = Look(self.run.config, self.module.mlp, data)
             self.writer.begin(self.module.mlp, data)
+            self.writer.evidence(self.doctor.at(self.module.mlp))
             self._say(summary(self.module.mlp))
             num_val = 0 if data.val is None else len(data.val[0])
             self._say(
@@ -65,6 +71,7 @@ class Attempt:
             Exception: `state` is not what it should be.
         """
         self.module = self._fresh(data)
+        self.doctor = Look(self.run.config, self.module.mlp, data)
         self.restored = state["network"]
         self.judge.set_state(state["judge"])
         self.train_seconds, self.num_images = state["train_seconds"], state["num_images"]
@@ -96,6 +103,7 @@ class Attempt:
         histograms: Mapping[str, Histogram | None],
         first_loss: float,
         network: Callable[[], dict[str, Any]],
+        mlp: Callable[[], MLP],
     ) -> None:
         """Record an epoch, judge it and save the network if it is to be saved.
 
@@ -104,9 +112,11 @@ class Attempt:
             histograms: by TensorBoard tag; empty if `writer.wants_histograms` is false.
             first_loss: of the first mini-batch of the run.
             network: makes the content of a checkpoint, see `mlp_study.engines.checkpoint`.
+            mlp: gives the network itself, as it is now.
         """
         with self._alone():
             number = self.writer.epoch(row, histograms)
+            self.writer.evidence(self.doctor.at(mlp()))
             self._say(epoch_line(row, number, self.judge.max_epochs))
             self.listener.epoch(self.run.name, dict(row))
             status, reason, is_best = self.judge.epoch(row, number, first_loss)
@@ -207,6 +217,7 @@ class Ghost(Attempt):
         histograms: Mapping[str, Histogram | None],
         first_loss: float,
         network: Callable[[], dict[str, Any]],
+        mlp: Callable[[], MLP],
     ) -> None:
         """Judge an epoch."""
         history = self.writer.record.history

@@ -18,7 +18,7 @@ from mlp_study.engines.snapshot import Snapshot, write
 from mlp_study.errors import UserError
 from mlp_study.runs.listener import Listener
 from mlp_study.runs.raised import LAST
-from mlp_study.runs.result import COMPLETED, Result, read_rows
+from mlp_study.runs.result import COMPLETED, EVIDENCE, Result, read_rows
 from mlp_study.runs.run import SNAPSHOT, Run
 
 
@@ -51,7 +51,7 @@ def _state(run: Run, end: Result) -> dict[str, Any]:
     network = read_plain(path, "not a checkpoint: damaged, or of another kind")
     attempt = Attempt(run, Listener())
     record = attempt.writer.record
-    record.history = read_rows(run.folder)
+    record.history, record.evidence = read_rows(run.folder), read_rows(run.folder, EVIDENCE)
     try:
         if network["epoch"] + 1 != end.epochs:
             raise ValueError("another epoch")

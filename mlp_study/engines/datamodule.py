@@ -20,6 +20,7 @@ from mlp_study.config.sections import Data
 from mlp_study.data import sources
 from mlp_study.data.scaling import Scaler
 from mlp_study.data.split import split_indices
+from mlp_study.learning.evidence import num_images, of_images
 from mlp_study.seeds import streams
 
 EVAL_BATCH = 10_000
@@ -110,7 +111,7 @@ class ImageDataModule(L.LightningDataModule):
 
     After `setup`: `image_shape`, `classes`, `scaler`, `test_pixels` (N_test, pixels) as they come, and the tensors
     `train`, `val` and `test`, each a pair (images (N, pixels), labels (N,)); `val` and `test` are None where there are
-    none.
+    none; `looked_at`, the few training images of `mlp_study.learning.evidence`, and `of_images`, what it says of them.
     """
 
     def __init__(
@@ -156,6 +157,7 @@ class ImageDataModule(L.LightningDataModule):
         self.image_shape, self.classes, self.scaler = prepared.image_shape, prepared.classes, prepared.scaler
         self.test_pixels = prepared.test_pixels
         self.train, self.val, self.test = prepared.train, prepared.val, prepared.test
+        self.looked_at, self.of_images = prepared.looked_at, prepared.of_images
 
     @property
     def num_batches(self) -> int:
@@ -208,6 +210,8 @@ class Prepared(NamedTuple):
     train: Pair
     val: Pair | None
     test: Pair | None
+    looked_at: Pair
+    of_images: dict[str, float]
 
 
 @lru_cache(maxsize=2)  # the runs of a grid share their data
@@ -228,4 +232,7 @@ def _prepare(data: Data, fingerprint: Any, dtype: torch.dtype, device: torch.dev
     val = tensors(raw.images[val_rows], raw.labels[val_rows]) if len(val_rows) else None
     if data.validate_on == "test":
         val = test
-    return Prepared(raw.image_shape, raw.classes, scaler, raw.test_images, train, val, test)
+    num = num_images(len(train[0]))
+    looked_at = train[0][:num], train[1][:num]
+    seen = of_images(looked_at[0], train, val)
+    return Prepared(raw.image_shape, raw.classes, scaler, raw.test_images, train, val, test, looked_at, seen)

@@ -58,6 +58,7 @@ class RunWriter:
     def resume(self, mlp: MLP, data: ImageDataModule, state: Mapping[str, Any]) -> None:
         """Go on from `state`, which an earlier writer of this run has given."""
         self.record.resume(state["history"], state["started"], sum(num_parameters(mlp)), str(data.device))
+        self.record.evidence = [dict(row) for row in state["evidence"]]
         self._describe_data(data)
         if self.run.config.logger.tensorboard:
             name, size = state["events"]
@@ -70,6 +71,7 @@ class RunWriter:
         """What `resume` needs, plain."""
         return {
             "history": self.record.history,
+            "evidence": self.record.evidence,
             "started": self.record.started,
             "events": ("", 0) if self.events is None else self.events.state(),
         }
@@ -105,6 +107,13 @@ class RunWriter:
                 self.events.histograms(histograms, epoch)
             self.events.flush()
         return epoch
+
+    def evidence(self, row: Mapping[str, float]) -> None:
+        """Record what a doctor sees after the epochs so far, or before them, see `mlp_study.learning.evidence`."""
+        epoch = len(self.record.history)
+        self.record.evidence.append({"epoch": epoch, **row})
+        if self.events is not None:
+            self.events.scalars({f"evidence/{name}": value for name, value in row.items()}, epoch)
 
     def finish(
         self,

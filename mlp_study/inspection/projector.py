@@ -32,7 +32,7 @@ def write(
     predicted: np.ndarray,
     greys: np.ndarray,
 ) -> None:
-    """Write everything into `folder`, a tensor for each layer, and into the directory of the run where it is.
+    """Write everything into `folder`, a tensor for each layer, and into the directory `run` where that is.
 
     names: of the layers; representations: (N, units) for each; labels, predicted: (N,), digits;
     greys: (N, height, width) uint8.

@@ -5,6 +5,7 @@
     scaler.npz     how pixels were scaled           events.out.*  TensorBoard
     checkpoints/   if asked for                     .hydra/       as Hydra composed it
     train.log      what was said                    classes.json  what labels stand for, of arrays of one's own
+    evidence.csv   what a doctor sees, from before training on
 
 result.json is written last, in one step: a directory without it is a run that never ended. It has the digests of the
 files that count, so that one that was changed or cut short since is not taken for what training wrote.
@@ -29,11 +30,11 @@ import yaml
 
 from mlp_study.errors import NotWritten
 from mlp_study.files import append_text, digest, remove_links, sweep_up, write_json, write_text
-from mlp_study.runs.result import HISTORY, RESULT, Result, result_of
+from mlp_study.runs.result import EVIDENCE, HISTORY, RESULT, Result, result_of
 from mlp_study.runs.run import CONFIG, SNAPSHOT, Run
 from mlp_study.version import __version__
 
-DIGESTED = (HISTORY, "scaler.npz", "classes.json", "checkpoints/best.ckpt", "checkpoints/last.ckpt")
+DIGESTED = (HISTORY, EVIDENCE, "scaler.npz", "classes.json", "checkpoints/best.ckpt", "checkpoints/last.ckpt")
 
 
 class RunRecord:
@@ -42,6 +43,7 @@ class RunRecord:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.history: list[dict[str, float]] = []
+        self.evidence: list[dict[str, float]] = []
         self.started = time.time()
         self.num_parameters = 0
         self.device = "cpu"
@@ -104,11 +106,16 @@ class RunRecord:
             raise
 
     def _write_history(self) -> None:
+        self._write_rows(HISTORY, self.history)
+
+    def _write_rows(self, name: str, rows: Sequence[Mapping[str, float]]) -> None:
+        if not rows:
+            return
         text = io.StringIO()
-        writer = csv.DictWriter(text, fieldnames=list(self.history[0]), lineterminator="\n")
+        writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(self.history)
-        write_text(self.run.folder / HISTORY, text.getvalue())
+        writer.writerows(rows)
+        write_text(self.run.folder / name, text.getvalue())
 
     def finish(
         self,
@@ -120,7 +127,7 @@ class RunRecord:
         seconds: float | None = None,
         confusion: list[list[int]] | None = None,
     ) -> Result:
-        """The content of result.json, for `write`; everything else has been written.
+        """The content of result.json, for `write`; everything else has been written, the evidence now.
 
         Args:
             status: completed, stopped, pruned, diverged or failed.
@@ -131,6 +138,8 @@ class RunRecord:
             seconds: the whole run's; default the time since it began. For a member of a stack, its share.
             confusion: test images by class and prediction.
         """
+        with suppress(NotWritten):  # that is said of what counts more
+            self._write_rows(EVIDENCE, self.evidence)
         return result_of(
             {
                 "name": self.run.name,

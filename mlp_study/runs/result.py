@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 COMPLETED, DIVERGED, STOPPED, FAILED = "completed", "diverged", "stopped", "failed"
 PRUNED = "pruned"  # by a search, as others were better after as many epochs
 UNFINISHED, DAMAGED = "unfinished", "damaged"  # what a run without a result is called
-RESULT, HISTORY = "result.json", "history.csv"
+RESULT, HISTORY, EVIDENCE = "result.json", "history.csv", "evidence.csv"
 LARGEST = 2**24  # bytes of a record that is ours; a larger one is not read
 
 
@@ -164,13 +164,13 @@ def read_history(folder: Path) -> pd.DataFrame:
     return frame
 
 
-def read_rows(folder: Path) -> list[dict[str, float]]:
-    """The rows of history.csv, to the last bit: as training went on with them.
+def read_rows(folder: Path, name: str = HISTORY) -> list[dict[str, float]]:
+    """The rows of history.csv, or of evidence.csv, to the last bit: as training went on with them.
 
     Raises:
-        Damaged: there is none, or it is not as training writes it.
+        Damaged: it is not as training writes it.
     """
-    path = folder / HISTORY
+    path = folder / name
     try:
         rows = list(csv.DictReader(io.StringIO((read_bytes(path) or b"").decode())))
         return [{key: int(text) if key == "epoch" else float(text) for key, text in row.items()} for row in rows]

@@ -238,7 +238,7 @@ class StackTrainer:
         for m, (member, first_loss) in enumerate(zip(self.members, self.first_losses.tolist(), strict=True)):
             rows[m].update({key: values[m] for key, values in numbers.items()})
             own = {tag: values[m] for tag, values in tags.items()} if member.writer.wants_histograms else {}
-            member.epoch(rows[m], own, first_loss, networks[m])
+            member.epoch(rows[m], own, first_loss, networks[m], partial(self.network.member, m))
         self.cohort.judge(self.members, networks)
 
     def _network(self, m: int, first_loss: float, part: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -1,0 +1,115 @@
+"""A run as a doctor sees it: its settings, its record and what was seen inside it. Torch is not needed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlp_study.config import Config
+from mlp_study.errors import UserError
+from mlp_study.runs.asked import Asked
+from mlp_study.runs.result import EVIDENCE, HISTORY, UNFINISHED, Damaged, Result, read_result, read_rows
+from mlp_study.runs.run import read_config
+from mlp_study.runs.unfinished import unfinished
+
+Row = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Patient:
+    """One run.
+
+    Attributes:
+        folder: its directory.
+        config: its settings.
+        result: how it ended, or how far it has come.
+        history: a row an epoch.
+        evidence: from before training on, see `mlp_study.learning.evidence`; empty for a run of an earlier version.
+    """
+
+    folder: Path
+    config: Config
+    result: Result
+    history: Sequence[Row]
+    evidence: Sequence[Row]
+
+    @classmethod
+    def read(cls, folder: Path) -> Patient:
+        """The run in `folder`.
+
+        Raises:
+            UserError: there is none, its record is damaged, or it has not finished an epoch and tells nothing else.
+        """
+        config, result = read_config(folder), read_result(folder)
+        if result is None:
+            result = unfinished(folder, Asked.in_folder(folder.parent).runs.get(folder.name, ()))
+        history = read_rows(folder) if (folder / HISTORY).exists() else []
+        evidence = read_rows(folder, EVIDENCE) if (folder / EVIDENCE).exists() else []
+        if evidence and [row.get("epoch") for row in evidence] != list(range(len(evidence))):
+            raise Damaged(f"{folder / EVIDENCE}: damaged: not numbers for epochs 0, 1, 2, ...")
+        if result.status == UNFINISHED and not history:
+            raise UserError(f"{folder}: has not finished an epoch; there is nothing to say of it yet")
+        return cls(folder, config, result, history, evidence)
+
+    @property
+    def part(self) -> str:
+        """Of the images that it is judged by: validation, or training where nothing is held out."""
+        return "val" if self.history and "val_acc" in self.history[0] else "train"
+
+    @property
+    def accuracies(self) -> list[float]:
+        """By epoch, of the images that it is judged by."""
+        return [row[f"{self.part}_acc"] for row in self.history]
+
+    @property
+    def best(self) -> float:
+        """The highest of them; 0 where there is none."""
+        return max((value for value in self.accuracies if math.isfinite(value)), default=0.0)
+
+    @property
+    def chance(self) -> float:
+        """The accuracy of a guess."""
+        return 1.0 / self.num_classes
+
+    @property
+    def num_classes(self) -> int:
+        """Of the labels; ten where an earlier version has not noted it."""
+        return int(self.start.get("num_classes", 10))
+
+    @property
+    def allowed(self) -> float:
+        """What the data allow at least: half the errors of the nearest class mean.
+
+        On MNIST that is .91, where a linear classifier has .92. Where nothing is known of the data, half the errors of
+        a guess.
+        """
+        known = self.start.get("centroid_acc", self.chance)
+        return 1.0 - 0.5 * (1.0 - known)
+
+    @property
+    def start(self) -> Row:
+        """What was seen before training."""
+        return self.evidence[0] if self.evidence else {}
+
+    @property
+    def end(self) -> Row:
+        """What was seen last that is finite; of a run that diverged, before it did."""
+        finite = [row for row in self.evidence if all(map(math.isfinite, row.values()))]
+        return finite[-1] if finite else {}
+
+    @property
+    def layers(self) -> list[str]:
+        """The names of the dense layers, output last."""
+        return [key.partition("/")[2] for key in self.start if key.startswith("gradient/")]
+
+    @property
+    def hidden(self) -> list[str]:
+        """The names of the hidden ones."""
+        return self.layers[:-1]
+
+    def by_layer(self, what: str, row: Row) -> dict[str, float]:
+        """A number of `row` for each layer that has one, finite."""
+        found = {key.partition("/")[2]: value for key, value in row.items() if key.startswith(f"{what}/")}
+        return {name: value for name, value in found.items() if math.isfinite(value)}
