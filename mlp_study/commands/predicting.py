@@ -116,9 +116,9 @@ def _images(arguments: argparse.Namespace, run: TrainedRun) -> Images:
             raise UserError(f"{arguments.csv}: its labels are digits; the run knows {', '.join(map(str, run.classes))}")
         return Images(pixels, labels, (28, 28))
     if arguments.images is not None:
-        from mlp_study.data import image_files
+        from mlp_study.data import image_files, kaggle
 
-        _check_size("--images", image_files.SIZE**2, arguments.run, run)
+        _check_size("--images", kaggle.NUM_PIXELS, arguments.run, run)
         return Images(image_files.read(arguments.images), None, (28, 28))
     if arguments.arrays is not None:
         from mlp_study.data import arrays

@@ -1,4 +1,4 @@
-"""Image files of single digits, of any size, dark on light or light on dark, brought into MNIST's form."""
+"""Image files of single digits, of any size, drawn or photographed, dark on light or light on dark."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
+from mlp_study.data import handwriting
+from mlp_study.data.handwriting import BOX
 from mlp_study.errors import UserError
 from mlp_study.reading import check_regular, decoding
 
-SIZE, BOX = 28, 20
 MOST_BYTES = 2**28
-MOST_PIXELS, MANY_PIXELS = 2**25, 2**22
+MOST_PIXELS, MANY_PIXELS = 2**25, 2**20
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")  # none that would start another program
 
 
 def read(paths: Sequence[Path]) -> np.ndarray:
     """Images (N, 784), uint8, light on dark; of an animated picture the first.
 
-    As MNIST's own were made: the digit is scaled into a box of 20 x 20 with its proportions kept, and its centre of
-    mass is put into the middle of 28 x 28.
+    As MNIST's own were made, see `mlp_study.data.handwriting`.
 
     Raises:
         UserError: a file is missing, is no image, or shows nothing.
@@ -39,27 +39,13 @@ def _one(path: Path) -> np.ndarray:
         if picture.width * picture.height > MOST_PIXELS:
             raise ValueError(f"{picture.width} x {picture.height} pixels; expected at most {MOST_PIXELS} in all")
         pixels = _greys(ImageOps.exif_transpose(picture))
-    border = float(np.median(np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])))
-    if border > 127:
-        pixels, border = 255 - pixels, 255 - border
-    pixels = np.clip(pixels - border, 0, None)  # paper that is not quite black
-    ink = pixels > 0.1 * pixels.max()
-    if pixels.max() < 16 or not ink.any():
+    ink = handwriting.ink_of(pixels)
+    if ink is None:
         raise UserError(f"{path}: shows no digit: all of it is of one brightness")
-    rows, columns = np.flatnonzero(ink.any(1)), np.flatnonzero(ink.any(0))
-    digit = pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] * (255 / pixels.max())
-    scale = BOX / max(digit.shape)
-    height, width = (max(1, round(side * scale)) for side in digit.shape)
-    small = np.asarray(
-        Image.fromarray(digit.astype(np.uint8)).resize((width, height), Image.Resampling.LANCZOS), dtype=np.float64
-    )
-    if not small.any():
+    image = handwriting.as_mnist(ink)
+    if image is None:
         raise UserError(f"{path}: shows no digit: of its lines nothing is left at {BOX} x {BOX} pixels")
-    centre = [float((np.arange(n) * small.sum(1 - axis)).sum() / small.sum()) for axis, n in enumerate(small.shape)]
-    top, left = (int(np.clip(round(SIZE / 2 - c), 0, SIZE - n)) for c, n in zip(centre, small.shape, strict=True))
-    result = np.zeros((SIZE, SIZE), np.uint8)
-    result[top : top + height, left : left + width] = small.clip(0, 255)
-    return result
+    return image
 
 
 def _greys(picture: Image.Image) -> np.ndarray:
