@@ -1,8 +1,10 @@
 """Photographs of digits, with shadows and thin pens: what they are read as, and what is said of other pictures."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import run_command
 from mnist_part import idx_folder
@@ -100,3 +102,46 @@ def test_what_hangs_over_the_edge_of_a_photograph_is_not_the_digit(tmp_path, dig
         Image.fromarray(picture).save(tmp_path / f"{name}.png")
     page, table = image_files.read([tmp_path / "page.png", tmp_path / "table.png"]).astype(float)
     assert np.corrcoef(page, table)[0, 1] > 0.9
+
+
+def test_a_picture_that_is_no_digit_is_doubted(trained, digits):
+    images, labels = digits
+    block = Image.new("L", (300, 300), 255)
+    block.paste(0, (80, 60, 220, 240))
+    sheet = Image.new("L", (500, 500), 30)  # a photograph of a whole sheet, with the table around it
+    sheet.paste(Image.fromarray(photograph(images[0], "lamp", np.random.default_rng(0), pen=0.02)), (90, 50))
+    number = Image.new("L", (400, 120), 255)
+    for i in range(5):
+        number.paste(Image.fromarray(255 - images[i]), (20 + i * 60, 40))
+    names = ["block.png", "sheet.png", "number.png", *(f"as_it_is_{i}.png" for i in range(40))]
+    for name, picture in zip(names, [block, sheet, number, *map(Image.fromarray, images)], strict=False):
+        picture.save(trained / name)
+    done = run_command("run", "--images", *names, "--out", "doubted", cwd=trained, module="mlp_study.predict")
+    assert done.code == 0, done.err
+    read = dict(line.split(": ", 1) for line in done.out.splitlines())
+    doubted = [name for name in names if "but it does not look like the images that the run was trained" in read[name]]
+    assert doubted[:3] == names[:3]
+    assert len(doubted) <= 3 + 2
+    assert "pixels wide, where theirs are" in read["block.png"]
+    assert "likeness" in read["number.png"]
+    table = pd.read_csv(trained / "doubted" / "pictures.csv", keep_default_na=False)
+    assert list(table["picture"]) == names
+    assert list(table.loc[table["strange"] != "", "picture"]) == doubted
+    for name, row in zip(names, table.itertuples(), strict=True):
+        assert read[name].startswith(f"{row[2]} ({row.output:.1%})")
+    assert (table["class"][3:] == labels[:40]).mean() > 0.8
+    assert read["predictions"] == "doubted/pictures.csv"
+
+
+def test_without_training_images_nothing_is_known_of_likeness(trained, digits):
+    run = trained / "moved"
+    shutil.copytree(trained / "run", run)
+    config = (run / "config.yaml").read_text()
+    (run / "config.yaml").write_text(config.replace("root: mnist", "root: nowhere"))
+    Image.fromarray(digits[0][0]).save(trained / "seven.png")
+    done = run_command("moved", "--images", "seven.png", cwd=trained, module="mlp_study.predict")
+    assert done.code == 0, done.err
+    assert (
+        "whether pictures look like those that the run was trained on is not known: data.root='nowhere': no" in done.out
+    )
+    assert "seven.png: 7 (" in done.out

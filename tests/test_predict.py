@@ -91,6 +91,60 @@ def test_unscaled_images_are_another_reading(trained):
     assert evaluation["acc"] < metrics["test_acc"] - 0.01
 
 
+def test_no_evaluation_takes_the_place_of_the_test_images(trained):
+    assert predict(trained, "run").code == 0
+    before = (trained / "run" / "predictions" / "evaluation.json").read_bytes()
+    others = {
+        "scaling_none": ("--scaling", "none"),
+        "held_out": ("--held-out",),
+        "csv": ("--csv", "labelled.csv"),
+        "csv-scaling_minmax": ("--csv", "labelled.csv", "--scaling", "minmax"),
+    }
+    for name, arguments in others.items():
+        done = predict(trained, "run", *arguments)
+        assert f"results: run/predictions/{name}\n" in done.out
+        assert (trained / "run" / "predictions" / name / "evaluation.json").is_file()
+    assert (trained / "run" / "predictions" / "evaluation.json").read_bytes() == before
+    assert json.loads(before)["images"] == f"the {NUM_TEST} test images of the run's data"
+
+
+def test_a_kaggle_run_is_judged_on_what_it_was_not_trained_on(trained):
+    raw = raw_images(trained)
+    table = pd.DataFrame(raw.images[:800], columns=[f"pixel{i}" for i in range(784)])
+    table.insert(0, "label", raw.labels[:800])
+    table.to_csv(trained / "train.csv", index=False)
+    words = ["data=kaggle", "data.train_csv=train.csv", "trainer.max_epochs=1", "callbacks=checkpoint"]
+    assert run_command(*words, "hydra.run.dir=kaggle_run", cwd=trained).code == 0
+    done = predict(trained, "kaggle_run")
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "no labelled test images; give --held-out, --csv" in done.err
+    done = predict(trained, "kaggle_run", "--held-out")
+    assert done.code == 0, done.err
+    val_acc = json.loads((trained / "kaggle_run" / "result.json").read_text())["metrics"]["val_acc"]
+    assert f"held_out_acc {val_acc} " in done.out
+    assert "judged on the 80 of 800 labelled images that were held out of training\n" in done.out
+    # Its own training file, under another name and in another order: the pixels tell.
+    table.sample(frac=1, random_state=0).to_csv(trained / "shuffled.csv", index=False)
+    done = predict(trained, "kaggle_run", "--csv", "shuffled.csv")
+    assert "test_acc" not in done.out
+    assert "the 800 images of shuffled.csv; kaggle_run was trained on 720 of these images, so that" in done.out
+    assert json.loads((trained / "kaggle_run/predictions/csv/evaluation.json").read_text())["num_trained_on"] == 720
+    done = predict(trained, "kaggle_run", "--csv", "labelled.csv")
+    assert f"judged on the {NUM_TEST} images of labelled.csv; kaggle_run was trained on none of them\n" in done.out
+    (trained / "train.csv").unlink()
+    done = predict(trained, "kaggle_run", "--csv", "shuffled.csv")
+    assert done.code == 0, done.err
+    assert "whether kaggle_run was trained on them is not known (train.csv: no such file)" in done.out
+
+
+def test_nothing_was_held_out(trained):
+    words = ["data.root=mnist", "data.val_fraction=0", "trainer.limit_train_batches=2", "trainer.max_epochs=1"]
+    assert run_command(*words, "callbacks=checkpoint", "hydra.run.dir=all", cwd=trained).code == 0
+    done = predict(trained, "all", "--held-out")
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "--held-out: all was trained on all labelled images (data.val_fraction=0)" in done.err
+
+
 def test_pictures_of_any_size_dark_on_light_or_light_on_dark(trained):
     raw = raw_images(trained)
     names = []
@@ -103,8 +157,9 @@ def test_pictures_of_any_size_dark_on_light_or_light_on_dark(trained):
         digit.resize((size, size)).save(trained / names[-1])
     done = predict(trained, "run", "--images", *names)
     assert done.code == 0, done.err
-    guesses = [int(line.split(": ")[1][0]) for line in done.out.splitlines()]
+    guesses = [int(line.split(": ")[1][0]) for line in done.out.splitlines()[: len(names)]]
     assert sum(guess == label for guess, label in zip(guesses, raw.test_labels, strict=False)) >= 10
+    assert list(pd.read_csv(trained / "run" / "predictions" / "pictures.csv")["class"]) == guesses
 
 
 def test_a_picture_becomes_an_mnist_image(trained, tmp_path):

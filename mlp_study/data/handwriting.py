@@ -16,8 +16,8 @@ EVEN, LEAST_CONTRAST, PALEST = 16.0, 16.0, 0.1
 NOISE = 6.0  # medians of the paper's noise: four standard deviations
 
 # Any other. The window is wider than a pen's stroke and narrower than a shadow, in terms of the shorter side; shadows
-# are looked at with so many pixels on the longer side; so much is added to grey values before they are divided, since in
-# the dark their noise would be ink; ink is darker than paper by so much, as a logarithm.
+# are looked at with so many pixels on the longer side; so much is added to grey values before they are divided, since
+# in the dark their noise would be ink; ink is darker than paper by so much, as a logarithm.
 WINDOW, COARSE, DARK, LEAST_RATIO = 0.25, 160, 12.0, 0.12
 SHARP = 0.2  # difference between neighbours, of the logarithm
 STRONG, WEAK = 0.5, 0.25  # of the darkest ink: what begins a stroke, and what goes on with it

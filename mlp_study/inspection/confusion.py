@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,11 +31,14 @@ def write(
     outputs: np.ndarray,
     labels: np.ndarray,
     loss: float,
+    metric: str,
+    about: Mapping[str, Any],
 ) -> None:
     """Print how good `outputs` (N, classes) are for `labels` (N,), and write it to `folder`.
 
     evaluation.json holds the numbers, confusion.csv the matrix (a row per true class), mistakes.png the images
-    (N, pixels) that were misclassified with the most confidence, where they are images.
+    (N, pixels) that were misclassified with the most confidence, where they are images. `metric` is what the accuracy
+    is called; evaluation.json also says what there is to say `about` the images.
     """
     predicted, num_classes = outputs.argmax(1), len(classes)
     guesses, truth = torch.from_numpy(predicted), torch.from_numpy(labels)
@@ -45,7 +50,14 @@ def write(
     acc = float((predicted == labels).mean())
     write_json(
         folder / "evaluation.json",
-        {"num_images": len(labels), "acc": acc, "loss": loss, "precision": precision, "recall": recall},
+        {
+            **about,
+            "num_images": len(labels),
+            "acc": acc,
+            "loss": loss,
+            "precision": precision,
+            "recall": recall,
+        },
     )
     frame = pd.DataFrame(confusion, index=pd.Index(classes, name="true"), columns=classes)
     write_text(folder / "confusion.csv", frame.to_csv(lineterminator="\n"))
@@ -57,7 +69,7 @@ def write(
             mistakes_picture(pixels[surest], image_shape, *names).save(temporary, format="PNG")
     if num_classes <= MOST_SHOWN:
         _show(confusion, classes, precision, recall)
-    print(f"test_acc {acc}  loss {loss}  ({len(wrong)} of {len(labels)} wrong)")
+    print(f"{metric} {acc}  loss {loss}  ({len(wrong)} of {len(labels)} wrong)")
     print(f"results: {folder}")
 
 
