@@ -1,4 +1,11 @@
-"""Photographs of digits that are known: MNIST's, written with another pen on paper under a light, by a camera."""
+"""Photographs of digits that are known: MNIST's, written with another pen on paper under a light, by a camera.
+
+PYTHONPATH=tests python -m photographs RUN      how many of 480 a trained run reads, and how many are doubted
+"""
+
+import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -49,3 +56,28 @@ def photograph(digit, kind, rng, pen=None, is_board=False):
     bright = light(kind, rng, least=0.5 if is_board else 0.22)
     page = ndimage.gaussian_filter(225 * bright * paper, rng.uniform(0.6, 1.4))
     return (page + rng.normal(0, rng.uniform(2, 6), page.shape)).clip(0, 255).astype(np.uint8)
+
+
+def measure(folder, num=480):
+    """Print what the run in `folder` makes of photographs of the first test images, and of these as they are."""
+    from mlp_study.config.sections import Mnist
+    from mlp_study.data import image_files, likeness, sources
+    from mlp_study.engines.trained import open_run
+
+    run, raw, rng = open_run(folder), sources.load(Mnist()), np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as temporary:
+        paths = [Path(temporary) / f"{i}.jpg" for i in range(num)]
+        for i, path in enumerate(paths):
+            kind, pen = (*LIGHTS, "even")[i % 4], (0.02, 0.03, 0.05, 0.15, None)[i // 8 % 5]
+            digit = raw.test_images[i].reshape(28, 28)
+            Image.fromarray(photograph(digit, kind, rng, pen, is_board=i // 4 % 2 == 1)).save(path, quality=85)
+        pictures = image_files.read(paths)
+    familiar = likeness.Familiar.of(raw.images, (28, 28))
+    for name, images in (("as they are", raw.test_images[:num]), ("as photographs", pictures)):
+        right = run.outputs(images).argmax(1) == raw.test_labels[:num]
+        doubted = np.mean([bool(reason) for reason in familiar.strange(images)])
+        print(f"{name}: {right.mean():.1%} right, {doubted:.1%} doubted")
+
+
+if __name__ == "__main__":
+    measure(Path(sys.argv[1]))
