@@ -10,6 +10,8 @@ from hydra import compose
 from omegaconf import OmegaConf
 
 from mlp_study.engines.hparams import hparams_of
+from mlp_study.errors import UserError
+from mlp_study.reproduce.experiments import planned_runs
 from mlp_study.runs.run import Run
 from mlp_study.sweeps.checks import typed
 from mlp_study.sweeps.explain import conf_dir, hydra_with_conf
@@ -43,6 +45,36 @@ def flat(settings, prefix=""):
             yield from flat(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
+
+
+def test_sgd_with_and_without_momentum_takes_steps_of_one_length():
+    rate = typed(composed("optim=sgd")).optim.lr
+    for name in ("momentum", "nesterov"):
+        optim = typed(composed(f"optim={name}")).optim
+        assert optim.lr / (1 - optim.momentum) == pytest.approx(rate)
+
+
+@pytest.mark.parametrize(
+    ("experiment", "rates"),
+    [
+        ("nesterov", {"sgd": 0.1, "nesterov": 0.1}),
+        ("initialization", {"sgd": 0.1, "adam": 0.001, "nesterov": 0.1}),
+        ("initialization_leaked_rate", {"sgd": 10, "nesterov": 10}),
+        ("optimizer", {"sgd": 0.1, "adam": 0.001, "adadelta": 1}),
+    ],
+)
+def test_experiments_have_the_rates_of_the_tutorial_whatever_the_defaults_are(experiment, rates):
+    found = {run.config.optim.name: run.config.optim.lr for run in planned_runs(f"keras_intro/{experiment}")}
+    assert found == rates
+
+
+def test_an_experiment_that_gives_a_rate_for_each_optimizer_takes_another_one_with_its_own():
+    words = ("experiment=keras_intro/initialization", "optim=rmsprop")
+    with pytest.raises(
+        UserError, match=r"optim\.lr: given for sgd, adam, nesterov alone; with rmsprop, expected a value"
+    ):
+        typed(composed(*words))
+    assert typed(composed(*words, "optim.lr=0.5")).optim.lr == 0.5
 
 
 def test_the_hash_tells_what_is_computed_and_not_how_it_is_watched():

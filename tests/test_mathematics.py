@@ -96,10 +96,10 @@ def hand(name):
     if name == "sgd":
         return w - 0.1 * g1 - 0.1 * g2
     if name == "momentum":
-        return w - 0.1 * g1 - 0.1 * (0.9 * g1 + g2)
+        return w - 0.01 * g1 - 0.01 * (0.9 * g1 + g2)
     if name == "nesterov":
         v1, v2 = g1, 0.9 * g1 + g2
-        return w - 0.1 * (g1 + 0.9 * v1) - 0.1 * (g2 + 0.9 * v2)
+        return w - 0.01 * (g1 + 0.9 * v1) - 0.01 * (g2 + 0.9 * v2)
     if name in ("adam", "adamw"):
         decay = 1 - 0.001 * 0.004 if name == "adamw" else 1.0
         m1, v1 = 0.1 * g1, 0.001 * g1**2

@@ -26,6 +26,16 @@ from mlp_study.sweeps.explain import explain
 from mlp_study.sweeps.grammar import check_words
 
 
+def _by_name(name: str, numbers: DictConfig) -> Any:
+    """`${by_name:NAME,{NAME:NUMBER,...}}`: a number for each option of a group, in an experiment that sweeps them."""
+    if name not in numbers:
+        raise ValueError(f"given for {', '.join(map(str, numbers))} alone; with {name}, expected a value of your own")
+    return numbers[name]
+
+
+OmegaConf.register_new_resolver("by_name", _by_name, replace=True)
+
+
 class CheckFirst(Callback):
     """Hydra calls this before it creates a directory; the runs of a grid are checked by the sweeper, if it is ours."""
 

@@ -59,7 +59,8 @@ def _explained(error: Exception) -> str:
 
 def _said(text: object) -> str:
     """A message of OmegaConf's without the lines about its own types."""
-    return re.sub(r"\s+(full_key|reference_type|object_type)[:=].*", "", str(text))
+    said = re.sub(r"\s+(full_key|reference_type|object_type)[:=].*", "", str(text))
+    return said.removeprefix("ValueError raised while resolving interpolation: ")  # a resolver of ours says why
 
 
 def _unknown_option(group: str, option: str, known: list[str]) -> str:
