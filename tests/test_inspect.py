@@ -114,6 +114,22 @@ def test_representations_of_another_inspection_do_not_stay(inspected, look, tmp_
     assert not [path for path in tmp_path.rglob("*") if path.name.startswith(".")]
 
 
+def test_embeddings_of_other_images_do_not_stay_beside_new_labels(inspected, look, tmp_path):
+    assert look(inspected, "--embed", "pca", "--num", NUM, "--out", tmp_path)[0] == 0
+    first = {path.relative_to(tmp_path) for path in tmp_path.rglob("*")}
+    (tmp_path / "notes.txt").write_text("mine")
+    code, out, _ = look(inspected, "--part", "train", "--layers", "dense_2", "--out", tmp_path)
+    assert code == 0
+    assert "embeddings of the last inspection were removed; --embed makes those of this one" in out
+    left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")}
+    assert not [name for name in left if "embeddings" in name or "scores" in name or "dense_1" in name]
+    assert {"notes.txt", "dense_2.npy", "labels.npy", "weights.csv", "projector/dense_2.tsv"} <= left
+    assert json.loads((tmp_path / "inspection.json").read_text())["embeddings"] == []
+    code, out, _ = look(inspected, "--embed", "pca", "--num", NUM, "--out", tmp_path)
+    assert "removed" not in out
+    assert {path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.name != "notes.txt"} == first
+
+
 def test_embeddings_and_their_scores(inspected, look, tmp_path):
     folder = inspected / "inspection"
     table = pd.read_csv(folder / "embeddings.csv")

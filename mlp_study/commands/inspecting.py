@@ -7,7 +7,8 @@
 
 RUN is a run's directory. With `callbacks=checkpoint` its weights are shown as they were at initialization and as
 trained; without a checkpoint, at initialization, and everything else is made with those. Kernels have torch's shape,
-(out, in), Keras's transposed. Results go to RUN/inspection, or to --out, and replace those of the last inspection:
+(out, in), Keras's transposed. Results go to RUN/inspection, or to --out, and replace all of the last inspection's, so
+that what stands there belongs together:
 
     weights.csv, layers.json    weights in numbers; settings of the layers
     NAME.npy                    (N, units) float32: what dense layer NAME makes of each image, without dropout; the
@@ -134,7 +135,7 @@ def write_images(
     import numpy as np
 
     from mlp_study.files import write_json
-    from mlp_study.inspection import projector, representations, thumbnails
+    from mlp_study.inspection import last_inspection, projector, representations, thumbnails
     from mlp_study.progress import StepsBar
 
     images = representations.images_of(run.config, arguments.part)
@@ -142,28 +143,29 @@ def write_images(
         raise UserError(
             f"{run.folder}: takes {run.module.mlp.in_size} pixels; its images have {images.pixels.shape[1]}"
         )
+    if last_inspection.remove(folder, list(run.module.mlp.dense)) and not methods:
+        print("embeddings of the last inspection were removed; --embed makes those of this one\n")
     num = min(arguments.num, len(images.labels))
+    write_json(
+        folder / last_inspection.RECORD,
+        {
+            "checkpoint": which,
+            "part": arguments.part,
+            "num_images": len(images.labels),
+            "layers": names,
+            "embeddings": methods,
+        },
+    )
     labels, embeddings = images.labels[:num], []
     with StepsBar(len(names) * (1 + len(methods)) + 1) as bar:
         first = representations.write(folder, run, images, names, num, bar)
-        write_json(
-            folder / "inspection.json",
-            {"checkpoint": which, "part": arguments.part, "num_images": len(images.labels), "layers": names},
-        )
         predicted = representations.predictions(run, images.pixels[:num])
         bar.begin("TensorBoard's projector")
         greys = thumbnails.shades(images, num)
         is_finite = all(np.isfinite(rows).all() for rows in first)
         if is_finite:
-            projector.write(
-                run.folder if arguments.out is None else folder / "projector",
-                folder / "projector",
-                names,
-                first,
-                labels,
-                predicted,
-                greys,
-            )
+            home = run.folder if arguments.out is None else folder / projector.FOLDER
+            projector.write(home, folder / projector.FOLDER, names, first, labels, predicted, greys)
         if methods:
             from mlp_study.inspection.embeddings import check, embed
 

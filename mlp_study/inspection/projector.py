@@ -22,6 +22,13 @@ from mlp_study.inspection.thumbnails import sheet
 
 EVENTS = "events.out.tfevents.0000000000.projector"
 
+FOLDER = "projector"
+
+
+def files(layers: Sequence[str]) -> list[str]:
+    """The names of all that `write` writes for the layers."""
+    return [PROJECTOR_FILENAME, EVENTS, "metadata.tsv", "sprite.png", *(f"{layer}.tsv" for layer in layers)]
+
 
 def write(
     run: Path,

@@ -69,12 +69,9 @@ def write(
 ) -> list[np.ndarray]:
     """Write NAME.npy (N, units) float32 for each of the layers `names`, and labels.npy (N,).
 
-    Those of layers that are not asked for, left by another inspection and perhaps of other images, are removed.
     Returns the first `num` rows of each.
     """
     mlp = run.module.mlp
-    for name in mlp.dense.keys() - set(names):
-        (folder / f"{name}.npy").unlink(missing_ok=True)
     with replaced(folder / "labels.npy") as temporary, temporary.open("wb") as file:
         np.save(file, images.labels)
     first = []
