@@ -24,6 +24,9 @@ window.addEventListener("load", () => setTimeout(() => {
       canvases: all.filter((e) => e.tagName === "CANVAS" && e.width > 500).length,
       tabs: all.filter((e) => e.classList.contains("bk-tab")).map((e) => e.textContent),
       pictures: all.filter((e) => e.tagName === "IMG").map((e) => [e.src, e.naturalWidth, e.parentElement.textContent]),
+      drawn: figures[0].renderers.slice(0, 1).map(({glyph}) => [glyph.fill_color.field, glyph.line_color.field])[0],
+      fills: [...points.get("fill")],
+      edges: [...points.get("edge")],
       muted: figures[0].renderers.map((renderer) => renderer.muted),
     };
     const pre = document.createElement("pre");

@@ -192,6 +192,15 @@ def test_the_page_draws_itself_without_a_network(inspected, tmp_path):
     logits = np.load(inspected / "inspection" / "dense_3.npy")
     assert re.sub(r"\s+", "", text) == f"image3digit{images.labels[3]}predicted{logits[3].argmax()}"
     assert found["muted"] == [True] + [False] * 9
+    # Errors are hollow, in the digit's colour on the white page, also where that is nearly black.
+    assert found["drawn"] == ["fill", "edge"]
+    colours = [COLOURS[digit] for digit in images.labels[:NUM]]
+    is_right = logits[:NUM].argmax(1) == images.labels[:NUM]
+    assert 0 < is_right.sum() < NUM
+    shown = list(zip(found["fills"], found["edges"], strict=True))
+    expected = [(c, "white") if right else ("white", c) for c, right in zip(colours, is_right, strict=True)]
+    assert shown == expected
+    assert "those that are misclassified are hollow" in content
     browse(tmp_path, page, f"--screenshot={tmp_path / 'page.png'}")
     colours = np.unique(np.asarray(Image.open(tmp_path / "page.png").convert("RGB")).reshape(-1, 3), axis=0)
     assert len(colours) > 500

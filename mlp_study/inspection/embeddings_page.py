@@ -38,14 +38,18 @@ def page(
 
     labels, predicted: (N,), digits; pictures: the N images as addresses that hold them.
     """
+    # Hollow, since an edge of any one colour would be lost on the markers of some digit.
+    is_right, colours = labels == predicted, np.array(COLOURS)[labels % len(COLOURS)]
     # One table for all tabs, so that every picture is in the page once.
     table: dict[str, Any] = {
         "image": np.arange(len(labels)),
         "digit": labels.astype(str),
         "predicted": predicted.astype(str),
         "picture": list(pictures),
-        "edge": np.where(labels == predicted, "white", "black"),
-        "edge_width": np.where(labels == predicted, 0.5, 1.8),
+        "fill": np.where(is_right, colours, "white"),
+        "edge": np.where(is_right, "white", colours),
+        "edge_width": np.where(is_right, 0.5, 1.8),
+        "size": np.where(is_right, 9, 12),
     }
     for i, embedding in enumerate(embeddings):
         table[f"x{i}"], table[f"y{i}"] = embedding.places.T
@@ -57,7 +61,7 @@ def page(
     layers = Tabs(tabs=[TabPanel(child=Tabs(tabs=panels), title=layer) for layer, panels in tabs.items()])
     heading = Div(
         text=f"<h2 style='margin: 0'>{html.escape(title)}</h2>"
-        "<p style='margin: 4px 0'>Point at an image to see it; a black edge marks those that are misclassified. "
+        "<p style='margin: 4px 0'>Point at an image to see it; those that are misclassified are hollow. "
         "A click on the legend mutes a digit.</p>",
         width=900,
     )
@@ -85,8 +89,8 @@ def _plot(embedding: Embedding, i: int, labels: np.ndarray, predicted: np.ndarra
             source=source,
             view=CDSView(filter=GroupFilter(column_name="digit", group=str(digit))),
             marker=MARKERS[digit % len(MARKERS)],
-            size=9,
-            color=COLOURS[digit % len(COLOURS)],
+            size="size",
+            fill_color="fill",
             line_color="edge",
             line_width="edge_width",
             fill_alpha=0.85,
