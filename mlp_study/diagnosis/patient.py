@@ -26,7 +26,7 @@ class Patient:
         config: its settings.
         result: how it ended, or how far it has come.
         history: a row an epoch.
-        evidence: from before training on, see `mlp_study.learning.evidence`; empty for a run of an earlier version.
+        evidence: from before training on, see `mlp_study.learning.vital_signs`; empty for a run of an earlier version.
     """
 
     folder: Path

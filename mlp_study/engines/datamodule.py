@@ -20,7 +20,7 @@ from mlp_study.config.sections import Data
 from mlp_study.data import sources
 from mlp_study.data.scaling import Scaler
 from mlp_study.data.split import split_indices
-from mlp_study.learning.evidence import num_images, of_images
+from mlp_study.learning.vital_signs import num_images, of_images
 from mlp_study.seeds import streams
 
 EVAL_BATCH = 10_000
@@ -111,7 +111,8 @@ class ImageDataModule(L.LightningDataModule):
 
     After `setup`: `image_shape`, `classes`, `scaler`, `test_pixels` (N_test, pixels) as they come, and the tensors
     `train`, `val` and `test`, each a pair (images (N, pixels), labels (N,)); `val` and `test` are None where there are
-    none; `looked_at`, the few training images of `mlp_study.learning.evidence`, and `of_images`, what it says of them.
+    none; `looked_at`, the few training images of `mlp_study.learning.vital_signs`, and `of_images`, what that says of
+    them.
     """
 
     def __init__(

@@ -6,7 +6,7 @@ import torch
 
 from mlp_study.config import Config
 from mlp_study.engines.datamodule import ImageDataModule
-from mlp_study.learning.evidence import evidence, kernels
+from mlp_study.learning.vital_signs import evidence, kernels
 from mlp_study.nets.mlp import MLP
 
 DIGITS = 6  # that count of a number: more are noise, and depend on who else trains
@@ -28,7 +28,7 @@ class Look:
         self._how = config.loss, config.model.output_activation, config.model.l2
 
     def at(self, mlp: MLP) -> dict[str, float]:
-        """What there is to see now; see `mlp_study.learning.evidence`."""
+        """What there is to see now; see `mlp_study.learning.vital_signs`."""
         num_threads = torch.get_num_threads()
         torch.set_num_threads(1)  # sums are made up in one order
         try:

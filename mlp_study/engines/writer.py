@@ -109,7 +109,7 @@ class RunWriter:
         return epoch
 
     def evidence(self, row: Mapping[str, float]) -> None:
-        """Record what a doctor sees after the epochs so far, or before them, see `mlp_study.learning.evidence`."""
+        """Record what a doctor sees after the epochs so far, or before them, see `mlp_study.learning.vital_signs`."""
         epoch = len(self.record.history)
         self.record.evidence.append({"epoch": epoch, **row})
         if self.events is not None:
