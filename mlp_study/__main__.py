@@ -17,6 +17,7 @@ SUBCOMMANDS = {
     "predict": ("commands.predicting", "evaluate a trained run, or predict with it"),
     "inspect": ("commands.inspecting", "look inside a trained run: weights, representations, embeddings"),
     "status": ("commands.watching", "where a study stands, while it is trained"),
+    "diagnose": ("commands.diagnosing", "why a run does not train, and what cures it"),
     "report": ("commands.reporting", "draw the figures of a study"),
     "reproduce": ("reproduce.reproducing", "re-run what the documents claim, and write what holds"),
 }

@@ -9,7 +9,7 @@ from conftest import WITHOUT_TORCH, run_command
 
 ROOT = Path(__file__).parent.parent
 MODULES = sorted((ROOT / "mlp_study").rglob("*.py"))
-TORCH_FREE = ["choices", "config", "data", "runs", "page", "sweeps", "search", "figures"]
+TORCH_FREE = ["choices", "config", "data", "runs", "diagnosis", "page", "sweeps", "search", "figures"]
 
 
 def test_no_module_is_called_like_another_or_like_one_of_pythons_own():

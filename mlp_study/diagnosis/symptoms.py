@@ -38,6 +38,7 @@ class Symptom:
 def symptoms(patient: Patient) -> list[Symptom]:
     """Those of a run, the most telling first; none for a healthy one."""
     found = [symptom for rule in OUTCOMES if (symptom := rule(patient)) is not None]
+    found = list({symptom.name: symptom for symptom in reversed(found)}.values())[::-1]
     if not found:
         return []
     return found + [symptom for rule in INSIDE if (symptom := rule(patient)) is not None]
