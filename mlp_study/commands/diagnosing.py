@@ -116,17 +116,18 @@ def _cure(patient: Patient, found: Verdict, arguments: argparse.Namespace) -> li
     curing = Curing(patient, arguments.budget, " ".join(command))
     output = console(stderr=arguments.json)
     times = curing.epochs / max(1, patient.config.trainer.max_epochs)
-    what = f"{len(curing.cures)} changes with one seed, about {curing.epochs} epochs, {times:.1f} times the run's"
+    what = (
+        f"up to {len(curing.cures)} changes with one seed, {curing.epochs} epochs, {times:.1f} times the run's, at most"
+    )
     output.print(f"training {what}; then the best with three")
-    runs = [curing._run(cure, patient.config.seed) for cure in curing.cures]
-    with claimed(curing.home), ConsoleListener(runs) as listener:
+    with ConsoleListener(curing.runs) as listener:
         results = curing.carry_out(listener)
     rows = [
         {
             "change": str(one.cure), "against": one.cure.against,
             "accuracy": one.accuracies.mean if len(one.accuracies.values) else None,
             "sd": one.accuracies.sd if len(one.accuracies.values) > 1 else None, "seeds": len(one.accuracies.values),
-            "works": one.works, "note": one.note, "command": under_way.command(one.command),
+            "works": one.works, "helps": one.helps, "note": one.note, "command": under_way.command(one.command),
         }
         for one in results
     ]  # fmt: skip
@@ -142,11 +143,16 @@ def _show_cures(rows: Sequence[dict[str, Any]]) -> None:
     for row in rows:
         accuracy = "" if row["accuracy"] is None else f"{row['accuracy']:.4f}"
         accuracy += "" if row["sd"] is None else f" ± {row['sd']:.4f}"
-        works = "" if not row["change"] else "yes" if row["works"] else "no"
+        works = "" if not row["change"] else "yes" if row["works"] else "helps" if row["helps"] else "no"
         shown.row(row["change"] or "(unchanged)", accuracy, row["seeds"], works, row["against"], row["note"])
     output.print(shown.table)
     best = next((row for row in rows if row["works"]), None)
-    if best is None:
+    helps = next((row for row in rows if row["helps"]), None)
+    if best is None and helps is not None:
+        output.print(
+            printable(f"nothing makes it healthy; best of all: {helps['change']}\nto train it so: {helps['command']}")
+        )
+    elif best is None:
         output.print("cause unknown: none of these changes makes it train")
     else:
         output.print(printable(f"cure: {best['change']}\nto train it so: {best['command']}"))

@@ -241,7 +241,7 @@ def _batch(patient: Patient, names: set[str]) -> Suspect | None:
     size = patient.config.data.batch_size
     if size >= 1024 and "slow" in names:
         return Suspect("batch too large", 4.5, f"batches of {size}: {_steps(patient):.0f} steps an epoch")
-    if size <= 4 and names & {"unstable", "diverged", "stuck on a plateau"}:
+    if size <= 4 and names & {"unstable", "diverged", "stuck on a plateau", "slow"}:
         return Suspect("batch too small", 5.0, f"batches of {size}: gradients are mostly noise")
     return None
 

@@ -105,7 +105,7 @@ def _lost(patient: Patient) -> Symptom | None:
 def _unstable(patient: Patient) -> Symptom | None:
     values = patient.accuracies
     drops = [i for i, (a, b) in enumerate(pairwise(values), 2) if a - b >= SWING]
-    if len(values) < 5 or len(drops) < SWINGS * (len(values) - 1):
+    if len(drops) < max(2, SWINGS * (len(values) - 1)):
         return None
     said = f"unstable: accuracy fell by {SWING} or more in {len(drops)} of {len(values) - 1} epochs"
     return Symptom("unstable", said, drops[0])

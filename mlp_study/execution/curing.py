@@ -12,6 +12,7 @@ from mlp_study.diagnosis.patient import Patient
 from mlp_study.diagnosis.symptoms import symptoms
 from mlp_study.errors import UserError
 from mlp_study.execution.carry_out import carry_out
+from mlp_study.files import claimed
 from mlp_study.runs.asked import ask
 from mlp_study.runs.halving import Halving, score
 from mlp_study.runs.listener import Listener
@@ -26,7 +27,8 @@ UNCHANGED = "unchanged"
 CURES = "cures"  # in the run's directory
 SEEDS, SEEDS_IF_TORN = 3, 8  # trained of what is compared; of a run whose own seeds disagree
 FACTOR, RUNGS = 2, (0.2, 0.5)  # one in so many goes on, after these parts of the run
-CONFIRMED = 3  # cures that more seeds are trained of
+CONFIRMED = 2  # cures that more seeds are trained of, the second if the first does not work
+WAVE = 5  # changes that are tried first: mostly one of them works, and the others need not be trained
 
 
 @dataclass(frozen=True)
@@ -36,13 +38,15 @@ class Cured:
     Attributes:
         cure: the change; of the unchanged run without words.
         accuracies: of the seeds that were trained to their end.
-        works: whether they all are healthy, and clearly better than the unchanged run.
+        helps: whether three seeds are clearly better than the unchanged run.
+        works: whether they are healthy, too.
         note: how it ended where it did not come to its end.
         command: the words that train it.
     """
 
     cure: Cure
     accuracies: Spread
+    helps: bool
     works: bool
     note: str
     command: tuple[str, ...]
@@ -69,6 +73,11 @@ class Curing:
         self.cures = candidates(patient, found, self.num)
         self.epochs = round(self.num * cost * epochs)  # that the first seed costs, about
 
+    @property
+    def runs(self) -> list[Run]:
+        """Those of the first seed."""
+        return [self._run(cure, self.patient.config.seed) for cure in self.cures]
+
     def _cost(self, epochs: int) -> float:
         """Of a candidate, on the average, as a share of a whole run: most leave at a rung."""
         total, share, before = 0.0, 1.0, 0
@@ -78,32 +87,51 @@ class Curing:
         return total / epochs
 
     def carry_out(self, listener: Listener | None = None) -> list[Cured]:
-        """Train; returns cures that work, smallest first, then the unchanged run, then the others, best first.
+        """Train; returns cures that work or help, then the unchanged run, then the others, best first.
 
         What an interrupted command has trained is passed over.
+
+        Raises:
+            UserError: another process cures the run.
         """
+        with claimed(self.home):
+            return self._carry_out(listener)
+
+    def _carry_out(self, listener: Listener | None) -> list[Cured]:
         seed = self.patient.config.seed
-        runs = {cure: self._run(cure, seed) for cure in self.cures}
-        ask(self.home, list(runs.values()), self.command)
-        results = dict(zip(runs, self._train(list(runs.values()), listener, is_judged=True), strict=True))
-        ended = [cure for cure, result in results.items() if result.status in (COMPLETED, STOPPED)]
-        ended.sort(key=lambda cure: run_rank(results[cure].status, results[cure].metrics))
-        healthy = [cure for cure in ended if not symptoms(Patient.read(runs[cure].folder))]
-        # Smaller changes are worth more than a hundredth of accuracy.
+        runs = dict(zip(self.cures, self.runs, strict=True))
+        results: dict[Cure, Result] = {}
+        healthy: list[Cure] = []
+        for wave in (self.cures[:WAVE], self.cures[WAVE:]):
+            if not wave or healthy:
+                continue
+            ask(self.home, [runs[cure] for cure in wave], self.command)
+            trained = self._train([runs[cure] for cure in wave], listener, is_judged=True)
+            results |= dict(zip(wave, trained, strict=True))
+            ended = [cure for cure, result in results.items() if result.status in (COMPLETED, STOPPED)]
+            ended.sort(key=lambda cure: run_rank(results[cure].status, results[cure].metrics))
+            healthy = [cure for cure in ended if not symptoms(Patient.read(runs[cure].folder))]
         chosen = sorted(healthy, key=lambda cure: len(cure.words))[:CONFIRMED] or ended[:CONFIRMED]
-        unchanged = Cure(())
-        seeds = [seed + i for i in range(1, SEEDS)]
-        more = {(cure, s): self._run(cure, s) for cure in [*chosen, unchanged] for s in seeds}
-        ask(self.home, list(more.values()), self.command)
-        found = dict(zip(more, self._train(list(more.values()), listener), strict=True))
-        own = [self.patient.result, *(result for (cure, _), result in found.items() if cure == unchanged)]
-        base = Spread(accuracy_of(result.metrics) for result in own if result.epochs)
-        cured = [self._cured(cure, [results[cure], *(found[cure, s] for s in seeds)], base) for cure in chosen]
-        cured.sort(key=lambda one: (not one.works, len(one.cure.words), -one.accuracies.mean))
-        rest = [self._cured(cure, [results[cure]], base) for cure in [*ended, *results] if cure not in chosen]
-        rest = list({one.cure: one for one in rest}.values())
-        self_ = Cured(unchanged, base, False, self.patient.result.status, tuple(self.own))
-        return [*(one for one in cured if one.works), self_, *(one for one in cured if not one.works), *rest]
+        unchanged, seeds = Cure(()), [seed + i for i in range(1, SEEDS)]
+        base, cured = Spread(()), list[Cured]()
+        for cure in chosen:  # the smallest change first
+            asked = [cure] if cured else [cure, unchanged]
+            more = {(one, s): self._run(one, s) for one in asked for s in seeds}
+            ask(self.home, list(more.values()), self.command)
+            found = dict(zip(more, self._train(list(more.values()), listener), strict=True))
+            if not cured:
+                own = [self.patient.result, *(found[unchanged, s] for s in seeds)]
+                base = Spread(accuracy_of(result.metrics) for result in own if result.epochs)
+            cured.append(self._cured(cure, [results[cure], *(found[cure, s] for s in seeds)], base))
+            if cured[-1].works:
+                break
+        tried = {one.cure for one in cured}
+        rest = [self._cured(cure, [results[cure]], base) for cure in dict.fromkeys([*ended, *results])]
+        plain = Cured(unchanged, base, False, False, self.patient.result.status, tuple(self.own))
+        cured.sort(key=lambda one: (not one.works, not one.helps, -one.accuracies.mean))
+        better = [one for one in cured if one.helps]
+        others = [*(one for one in cured if not one.helps), *(one for one in rest if one.cure not in tried)]
+        return [*better, plain, *others]
 
     def _cured(self, cure: Cure, results: Sequence[Result], base: Spread) -> Cured:
         values = Spread(accuracy_of(result.metrics) for result in results if result.epochs)
@@ -114,8 +142,8 @@ class Curing:
         )
         statuses = {result.status for result in results} - {COMPLETED}
         note = ", ".join(sorted(statuses)) or ("one seed" if len(results) == 1 else "")
-        works = are_well and clearly_below(base, values)
-        return Cured(cure, values, works, note, tuple(changed(self.own, cure.words)))
+        helps = len(results) >= SEEDS and len(values.values) == len(results) and clearly_below(base, values)
+        return Cured(cure, values, helps, helps and are_well, note, tuple(changed(self.own, cure.words)))
 
     def _run(self, cure: Cure, seed: int) -> Run:
         words = [*changed(self.own, cure.words), f"seed={seed}", "logger=none"]

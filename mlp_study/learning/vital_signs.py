@@ -107,7 +107,7 @@ def of_images(images: Tensor, train: tuple[Tensor, Tensor], judged: tuple[Tensor
     """Of the data alone: mean, deviation, least and largest of the inputs, and how far the nearest class mean gets.
 
     centroid_acc: the share of validation images (without any, training images) whose class has the nearest mean. It
-    says what these data allow at least, without training anything.
+    says what these data allow at least, without training anything. num_judged: how many images that was asked of.
 
     Args:
         images: (N, in_size), those looked at.
@@ -128,4 +128,5 @@ def of_images(images: Tensor, train: tuple[Tensor, Tensor], judged: tuple[Tensor
         "input_min": float(images.min()),
         "input_max": float(images.max()),
         "centroid_acc": float((nearest == truth).double().mean()),
+        "num_judged": float(len(truth)),
     }
