@@ -24,7 +24,7 @@ GRID = ["optim=sgd,momentum,adam,rmsprop", "init=small,glorot,he_normal,large", 
 FIGURE = "learning_rates"
 WIDTH, HEIGHT = 1280, 1500  # of the picture of the page
 FEW_ROWS = "<style>#scroll { max-height: 330px; }</style></head>"  # so that there is room for what stands below
-COLOURS = 64  # of the pictures: enough for what they show, and small
+COLOURS = 255  # of the pictures: enough for what they show, and small
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -115,10 +115,16 @@ def compare(folders: Sequence[Path], out: Path | None = None) -> list[Path]:
     metric = judged(cells)
     frame, home = comparison(cells, names, metric), out or folders[0] / "comparison"
     output, shown = console(width=100), Columns(f"{metric}: {names[0]} beside {', '.join(names[1:])}")
-    for column in frame.columns:
-        shown.column(column, is_number=frame[column].dtype.kind in "if")
+    keys = list(frame.columns)[: list(frame.columns).index(names[0])]
+    for column in [*keys, *names]:
+        shown.column(column, is_number=column in names)
+    for name in names[1:]:
+        shown.column(f"{name} -\n{names[0]}", is_number=True)
+        shown.column(f"{name} is")
     for row in frame.head(MOST_ROWS).to_dict("records"):
-        shown.row(*(f"{value:.4f}" if isinstance(value, float) else value for value in row.values()))
+        means = [_mean(row[name], row[f"{name}_std"]) for name in names]
+        others = [(_mean(row[f"{n} - {names[0]}"], row[f"{n} spread"]), row[f"{n} is"]) for n in names[1:]]
+        shown.row(*(row[key] for key in keys), *means, *(text for pair in others for text in pair))
     output.print(shown.table)
     if len(frame) > MOST_ROWS:
         output.print(f"... and {len(frame) - MOST_ROWS} more settings, see comparison.csv")
@@ -127,6 +133,13 @@ def compare(folders: Sequence[Path], out: Path | None = None) -> list[Path]:
         write_table(home, frame, "comparison.csv")
     page = write_page(folders, home / PAGE, reader)
     return [*written, home / "comparison.csv", *([] if page is None else [page])]
+
+
+def _mean(mean: float, spread: float) -> str:
+    """A mean with its spread; nothing where there is none."""
+    if mean != mean:
+        return ""
+    return f"{mean:.4f}" + (f" ± {spread:.4f}" if spread == spread else "")
 
 
 def _draw(figures: Mapping[str, Figure], folder: Path) -> list[Path]:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mlp_study.diagnosis.patient import Patient
-from mlp_study.diagnosis.rates import first_steps, kind, rate, usual
 from mlp_study.diagnosis.symptoms import Symptom
+from mlp_study.diagnosis.usual_rates import first_steps, kind, rate, usual
 
 # Thresholds were chosen on the cases of grade C and H, see DIAGNOSIS.md.
 LARGE_INPUT, OFF_CENTRE = 30.0, 5.0  # of an input, and of the mean of all

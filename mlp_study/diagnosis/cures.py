@@ -13,7 +13,7 @@ from typing import Any
 
 from mlp_study.diagnosis.causes import Suspect
 from mlp_study.diagnosis.patient import Patient
-from mlp_study.diagnosis.rates import PLAIN, kind, rate, usual
+from mlp_study.diagnosis.usual_rates import PLAIN, kind, rate, usual
 from mlp_study.runs.asked import pairs
 
 GROUPS = ("optim", "init", "bias_init", "schedule", "loss")

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
-from mlp_study.config import Config
 from mlp_study.runs.asked import differing_keys, pairs
 from mlp_study.runs.cells import as_number
-from mlp_study.runs.run import Run
+from mlp_study.runs.run import Run, setting_of
 
 ALONE = ("optim", "optim.lr", "init", "model.hidden", "seed")  # of a run that belongs to no sweep
 
@@ -38,15 +36,4 @@ def hparams_of(run: Run) -> dict[str, str | float]:
 def value_of(run: Run, key: str) -> str:
     """A setting as it was typed, or as the run has it; empty where it has none."""
     typed = pairs(run.overrides).get(key)
-    return _set(run.config, key) if typed is None else typed
-
-
-def _set(config: Config, key: str) -> str:
-    value: Any = config.as_dict()
-    for part in key.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
-    if isinstance(value, dict):  # a group goes by the name of its choice
-        value = value.get("name", value.get("source"))
-    if isinstance(value, list):
-        return "[" + ",".join(map(str, value)) + "]"
-    return "" if value is None else str(value)
+    return setting_of(run.config, key) if typed is None else typed

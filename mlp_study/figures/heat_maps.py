@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from mlp_study.figures.chosen import best_each, judged, swept
 from mlp_study.figures.rates import LOG_FROM, numbers_of
-from mlp_study.figures.style import WIDE, caption
+from mlp_study.figures.style import GOOD, WIDE, caption
 from mlp_study.runs.cells import Cell, best_first, mean, values_of
 from mlp_study.runs.result import DIVERGED
 from mlp_study.showing import label
@@ -57,6 +57,8 @@ def heat_map(cells: Sequence[Cell], metric: str, pair: tuple[str, str] | None = 
     figure = Figure(figsize=(2.5 + 1.0 * len(columns), 2.1 + 0.55 * len(rows)), layout="constrained")
     axis = figure.subplots()
     low, high = np.nanmin(values), np.nanmax(values)
+    if metric.endswith("acc"):  # colours tell good ones apart; what is worse is all the same
+        low = np.nanmin(values[values >= high - GOOD])
     norm = LogNorm(low, high) if low > 0 and high > WIDE * low else Normalize(low, high)
     image = axis.imshow(values, cmap="cividis", aspect="auto", norm=norm)
     axis.set_xticks(range(len(columns)), map(label, columns), rotation=30 if max(map(len, columns)) > 6 else 0)
@@ -73,7 +75,7 @@ def heat_map(cells: Sequence[Cell], metric: str, pair: tuple[str, str] | None = 
         looks: dict[str, Any] = {"color": "white" if np.isfinite(value) and float(norm(value)) <= 0.5 else "black"}
         looks["fontweight"] = "bold" if is_best else "normal"
         axis.text(j, i, ("* " if is_best else "") + text, ha="center", va="center", fontsize=9, **looks)
-    figure.colorbar(image)
+    figure.colorbar(image, extend="min" if np.nanmin(values) < low else "neither")
     rest = f"of each field the best over {' and '.join(over)}" if over else ""
     caption(figure, rest, "* the best setting of all" if best in fields.values() else "", left)
     return figure

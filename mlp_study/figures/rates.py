@@ -19,6 +19,7 @@ TITLES = {
     "val_acc": "final validation accuracy", "best_val_acc": "best validation accuracy",
     "train_acc": "final training accuracy",
 }  # fmt: skip
+MOST_NAMED = 300  # letters of what is left out
 LOG_FROM = 10  # positive values that span so large a factor have a logarithmic axis
 
 
@@ -83,7 +84,11 @@ def learning_rates(cells: Sequence[Cell], choices: Choices | None = None, key: s
         axis.grid(alpha=0.3)
     log_if_wide(axes[0])
     beside = aim_at_good(axes[1], over_epochs=False) if choices is not None and not are_points else ""
-    left = f"the {len(shown)} of {num_all} lines whose best is best" if len(shown) < len(lines) else ""
+    left = ""
+    if len(shown) < len(lines):
+        names = "; ".join(name or "all" for name in list(lines)[num:])
+        left = f"the {len(shown)} of {num_all} lines whose best is best; left out: {names[:MOST_NAMED]}"
+        left += " ..." if len(names) > MOST_NAMED else ""
     caption(figure, left, beside, ends_badly([cell for group in shown.values() for cell in group]))
     handles, labels = axes[0].get_legend_handles_labels()
     legend(figure, handles, labels, max(len(cell.results) for cell in cells))

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from mlp_study.runs.asked import Asked
+from mlp_study.config import Config
+from mlp_study.errors import UserError
+from mlp_study.runs.asked import Asked, differing_keys, pairs
 from mlp_study.runs.comparing import STUDY
 from mlp_study.runs.result import HISTORY, RESULT, UNFINISHED, Damaged, Result, read_rows
-from mlp_study.runs.run import run_folders
+from mlp_study.runs.run import part_of, read_config, run_folders, setting_of
 from mlp_study.runs.table import State, state_of
 
 
@@ -55,6 +58,8 @@ class Reader:
                     found = replace(found, state=replace(found.state, overrides=(*also, *found.state.overrides)))
                 runs.append(found)
         swept = tuple(dict.fromkeys(key for asked in all_asked for key in asked.swept))
+        if len(self.folders) > 1:
+            runs = _completed(runs)
         return runs, replace(all_asked[0], runs=words, swept=swept)
 
     def _run(self, folder: Path, asked: Asked) -> ReadRun:
@@ -69,6 +74,58 @@ class Reader:
         if begun is None or begun[0] != stamp:
             begun = self._open[folder] = stamp, _read(folder, asked)
         return begun[1]
+
+
+def _completed(runs: Sequence[ReadRun]) -> list[ReadRun]:
+    """The same runs, which all say what some say: a setting that a study does not sweep has the value that it had.
+
+    A study over init=glorot,zeros and one that left init at its default have settings in common: what the default is
+    called is looked up among those that were typed.
+    """
+    results = {run.folder: run.state for run in runs if isinstance(run.state, Result)}
+    said = {folder: pairs(result.overrides) for folder, result in results.items()}
+    keys = [k for k in differing_keys([r.overrides for r in results.values()]) if k not in (STUDY, "seed")]
+    configs: dict[Path, Config] = {}
+    for folder in results:
+        with suppress(UserError):
+            configs[folder] = read_config(folder)
+    typed = {
+        (key, repr(part_of(config, key))): said[folder][key]
+        for folder, config in configs.items()
+        for key in keys
+        if key in said[folder]
+    }
+    found = []
+    for run in runs:
+        config = configs.get(run.folder)
+        if isinstance(run.state, Result) and config is not None:
+            values = {
+                key: typed.get((key, repr(part_of(config, key)))) or setting_of(config, key)
+                for key in keys if key not in said[run.folder]
+            }  # fmt: skip
+            also = [f"{key}={value}" for key, value in values.items() if value]
+            found.append(replace(run, state=replace(run.state, overrides=(*run.state.overrides, *also))))
+        else:
+            found.append(run)
+    return _without_constants(found)
+
+
+def _without_constants(runs: Sequence[ReadRun]) -> list[ReadRun]:
+    """The same runs without settings that have one value in each study: in these, `study` says the difference."""
+    values: dict[str, dict[str, set[str | None]]] = {}
+    said = {run.folder: pairs(run.state.overrides) for run in runs if isinstance(run.state, Result)}
+    keys = dict.fromkeys(key for own in said.values() for key in own if key not in (STUDY, "seed"))
+    for own in said.values():
+        for key in keys:
+            values.setdefault(key, {}).setdefault(own.get(STUDY, ""), set()).add(own.get(key))
+    constant = {key for key, by_study in values.items() if all(len(found) == 1 for found in by_study.values())}
+    found = []
+    for run in runs:
+        if isinstance(run.state, Result):
+            kept = tuple(word for word in run.state.overrides if not pairs([word]).keys() & constant)
+            run = replace(run, state=replace(run.state, overrides=kept))
+        found.append(run)
+    return found
 
 
 def study_names(folders: Sequence[Path]) -> list[str]:

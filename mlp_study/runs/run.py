@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -137,6 +138,24 @@ def name_of(overrides: Sequence[str]) -> str:
 def run_folders(folder: Path) -> list[Path]:
     """The directories of a study's runs, sorted by name; `.hydra`, in a run's own directory, is none."""
     return sorted({path.parent for name in (CONFIG, RESULT) for path in folder.glob(f"[!.]*/{name}")})
+
+
+def part_of(config: Config, key: str) -> Any:
+    """A setting, or a whole group of them as a dict; None where there is no such."""
+    value: Any = config.as_dict()
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
+
+
+def setting_of(config: Config, key: str) -> str:
+    """A setting as it may be typed; a whole group by the name of its choice; empty where there is no such."""
+    value = part_of(config, key)
+    if isinstance(value, dict):
+        value = value.get("name", value.get("source"))
+    if isinstance(value, list):
+        return "[" + ",".join(map(str, value)) + "]"
+    return "" if value is None else str(value)
 
 
 def read_config(folder: Path) -> Config:
