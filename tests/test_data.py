@@ -3,16 +3,18 @@
 import gzip
 import hashlib
 from dataclasses import replace
+from importlib.util import find_spec
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
 from mlp_study.config.sections import Digits, Kaggle, Mnist, Torchvision
-from mlp_study.data import idx, sources
+from mlp_study.data import idx, sklearn_digits, sources
 from mlp_study.data.scaling import Scaler
 from mlp_study.data.split import split_indices
 from mlp_study.engines.datamodule import Batches, ImageDataModule
@@ -82,6 +84,24 @@ def test_standard_scaling_is_scikit_learns_fitted_on_the_training_part_only():
         (raw.test_images, data.test),
     ):
         np.testing.assert_allclose(ours.numpy(), theirs.transform(images.astype(np.float64)), rtol=0, atol=1e-13)
+
+
+def test_scaling_is_scikit_learns_to_the_bit_where_columns_are_constant_but_for_rounding_too():
+    generator = np.random.default_rng(0)
+    for num, offset, spread in ((2, 0.1, 0.0), (900, 1e8, 1e-9), (900, 3e4, 1e3), (1, 5.0, 1.0)):
+        table = offset + spread * generator.normal(size=(num, 7))
+        ours, theirs = Scaler.fit("standard", table), StandardScaler().fit(table)
+        np.testing.assert_array_equal(ours.mean, theirs.mean_)
+        np.testing.assert_array_equal(ours.scale, theirs.scale_)
+
+
+def test_the_digits_are_scikit_learns_from_its_file_or_if_it_moves_from_itself(monkeypatch):
+    images, labels = load_digits(return_X_y=True)
+    for find in (find_spec, lambda name: None):
+        monkeypatch.setattr(sklearn_digits, "find_spec", find)
+        found = sklearn_digits.read()
+        np.testing.assert_array_equal(found[0], images)
+        np.testing.assert_array_equal(found[1], labels)
 
 
 def test_other_scalings(tmp_path):

@@ -25,7 +25,7 @@ main(["train", *words, "hydra.run.dir=run"])
 main(["train", "-m", "optim=sgd,adam", "seed=0,1", *words, "hydra.sweep.dir=study"])
 main(["report", "study"])
 from mlp_study.data import idx
-idx.stage(idx.find(idx.SHIPPED_MNIST, "MNIST"), into=None)
+idx.read_parts(idx.find(idx.SHIPPED_MNIST, "MNIST"))
 from hydra_plugins.mlp_study_plugins import stacked_launcher
 assert stacked_launcher.__file__.startswith(site), stacked_launcher.__file__
 """

@@ -1,4 +1,4 @@
-"""IDX files, the format of MNIST: find the four files of a dataset, check them, and lay them out for torchvision.
+"""IDX files, the format of MNIST: find the four files of a dataset, check and read them.
 
 Everything here works before torch is imported, so that a damaged file is reported at once.
 """
@@ -111,18 +111,13 @@ def read_part(files: dict[tuple[str, str], Path], part: str) -> Part:
     return Part(num, (height, width), images, labels)
 
 
-def stage(files: dict[tuple[str, str], Path], into: Path | None) -> Part:
-    """Check the four files against each other and write them, uncompressed, to `into` under their own names.
+def read_parts(files: dict[tuple[str, str], Path]) -> tuple[Part, Part]:
+    """The training and the test part of a dataset's four files, checked against each other.
 
-    Returns:
-        The training part.
+    Raises:
+        UserError: see `read_part`; or their images are of two sizes.
     """
-    parts = {}
-    for part in ("train", "test"):
-        parts[part] = read_part(files, part)
-        if into is not None:
-            (into / FILES[part, "images"]).write_bytes(parts[part].images)
-            (into / FILES[part, "labels"]).write_bytes(parts[part].labels)
-    if parts["train"].size != parts["test"].size:
+    train, test = read_part(files, "train"), read_part(files, "test")
+    if train.size != test.size:
         raise UserError(f"{files['test', 'images']}: its images are not of the size of the training images")
-    return parts["train"]
+    return train, test

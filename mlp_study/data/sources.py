@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mlp_study.config.sections import Arrays, Data, Digits, Kaggle, Mnist, Torchvision
-from mlp_study.data import idx
+from mlp_study.data import idx, sklearn_digits
 from mlp_study.errors import UserError
 
 
@@ -55,9 +54,7 @@ def load(data: Data) -> RawImages:
         return _arrays(data)
     if isinstance(data, Digits):
         return _digits()
-    with tempfile.TemporaryDirectory() as folder:
-        idx.stage(_idx_files(data), into=Path(folder))
-        return _read_with_torchvision(Path(folder))
+    return _idx(data)
 
 
 class Survey(NamedTuple):
@@ -85,7 +82,7 @@ def survey(data: Data) -> Survey:
         return Survey(num_images, in_size, raw.classes, raw.labels, raw.test_images is not None)
     if _is_yet_to_be_downloaded(data):
         return Survey(60_000, 784, np.arange(10), None, True)  # each of the three that torchvision can download here
-    part = idx.stage(_idx_files(data), into=None)
+    part, _ = idx.read_parts(_idx_files(data))
     return Survey(part.num, math.prod(part.size), np.arange(10), part.digits(), True)
 
 
@@ -158,21 +155,9 @@ def _download(dataset: str, root: Path) -> Path:
     return root
 
 
-def _read_with_torchvision(folder: Path) -> RawImages:
-    from torchvision.datasets.mnist import read_image_file, read_label_file
-
-    parts = {
-        part: (
-            read_image_file(str(folder / idx.FILES[part, "images"])).numpy(),
-            read_label_file(str(folder / idx.FILES[part, "labels"])).numpy(),
-        )
-        for part in ("train", "test")
-    }
-    (images, labels), (test_images, test_labels) = parts["train"], parts["test"]
-    height, width = images.shape[1:]
-    return RawImages(
-        images.reshape(len(images), -1), labels, test_images.reshape(len(test_images), -1), test_labels, (height, width)
-    )
+def _idx(data: Data) -> RawImages:
+    train, test = idx.read_parts(_idx_files(data))
+    return RawImages(train.pixels(), train.digits(), test.pixels(), test.digits(), train.size)
 
 
 def _kaggle(data: Kaggle) -> RawImages:
@@ -207,11 +192,8 @@ def _arrays(data: Arrays) -> RawImages:
 
 def _digits() -> RawImages:
     """scikit-learn's 1,797 digits of 8 x 8 pixels, 0 to 16; the last fifth stands for the test images."""
-    from sklearn.datasets import load_digits
-
-    images, labels = load_digits(return_X_y=True)
-    images, labels = images.astype(np.uint8), labels.astype(np.int64)
-    num_train = len(images) * 4 // 5
+    pixels, labels = sklearn_digits.read()
+    num_train = len(pixels) * 4 // 5
     return RawImages(
-        images[:num_train], labels[:num_train], images[num_train:], labels[num_train:], (8, 8), largest=16.0
+        pixels[:num_train], labels[:num_train], pixels[num_train:], labels[num_train:], (8, 8), largest=16.0
     )

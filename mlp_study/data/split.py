@@ -32,21 +32,21 @@ def split_sizes(data: Data, num_images: int) -> tuple[int, int]:
 def split_indices(data: Data, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Indices of the training and of the validation images, as the checked settings `data` ask.
 
-    random: scikit-learn's train_test_split with `split_seed`, stratified if asked for. last: the last fraction,
-    unshuffled, which is Keras's validation_split.
+    random: as scikit-learn's train_test_split with `split_seed`, and by it where the split is to be stratified: its
+    import takes a second. last: the last fraction, unshuffled, which is Keras's validation_split.
     """
     num_train, num_val = split_sizes(data, len(labels))
     everything = np.arange(len(labels))
     if num_val == 0 or data.split == "last":
         return everything[:num_train], everything[num_train:]
+    if not data.stratify:
+        shuffled = np.random.RandomState(data.split_seed).permutation(len(labels))
+        return shuffled[num_val:], shuffled[:num_val]
     check_stratified(data, labels)
     from sklearn.model_selection import train_test_split
 
     train, val = train_test_split(
-        everything,
-        test_size=data.val_fraction,
-        random_state=data.split_seed,
-        stratify=labels if data.stratify else None,
+        everything, test_size=data.val_fraction, random_state=data.split_seed, stratify=labels
     )
     return train, val
 
