@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from mlp_study.engines import checkpoint
-from mlp_study.engines.datamodule import ImageDataModule
+from mlp_study.engines.image_data import ImageData
 from mlp_study.engines.judge import Judge
-from mlp_study.engines.lit import LitMLP
+from mlp_study.engines.learner import Learner
 from mlp_study.engines.look import Look
 from mlp_study.engines.writer import RunWriter, TestOutcome
 from mlp_study.errors import NotWritten, UserError
@@ -38,7 +38,7 @@ class Attempt:
         is_shown: whether it is told of.
     """
 
-    module: LitMLP
+    module: Learner
     doctor: Look
     restored: dict[str, Any] | None = None
     is_shown = True
@@ -51,10 +51,10 @@ class Attempt:
         self.train_seconds = 0.0
         self.num_images = 0
 
-    def begin(self, data: ImageDataModule) -> None:
-        """Initialize the network and write what is known before training."""
+    def begin(self, data: ImageData, kind: type[Learner] = Learner) -> None:
+        """Initialize the network, a module of the engine's `kind`, and write what is known before training."""
         with self._alone():
-            self.module = self._fresh(data)
+            self.module = self._fresh(data, kind)
             self.doctor = Look(self.run.config, self.module.mlp, data)
             self.writer.begin(self.module.mlp, data)
             self.writer.evidence(self.doctor.at(self.module.mlp))
@@ -64,13 +64,13 @@ class Attempt:
                 f"training on {len(data.train[0]):,} images, validating on {num_val:,}, on {self.writer.record.device}"
             )
 
-    def resume(self, data: ImageDataModule, state: Mapping[str, Any]) -> None:
+    def resume(self, data: ImageData, state: Mapping[str, Any], kind: type[Learner] = Learner) -> None:
         """Go on from `state`; instead of `begin`.
 
         Raises:
             Exception: `state` is not what it should be.
         """
-        self.module = self._fresh(data)
+        self.module = self._fresh(data, kind)
         self.doctor = Look(self.run.config, self.module.mlp, data)
         self.restored = state["network"]
         self.judge.set_state(state["judge"])
@@ -83,9 +83,9 @@ class Attempt:
             self._say(f"going on after epoch {num_epochs}/{self.judge.max_epochs}{inside}")
             self.listener.advanced(num_epochs + num_done / num_images, 0)
 
-    def _fresh(self, data: ImageDataModule) -> LitMLP:
+    def _fresh(self, data: ImageData, kind: type[Learner]) -> Learner:
         """The module, in the type that it is trained in: weights in double precision find their place only there."""
-        return LitMLP.of(self.run.config, data.train[0].shape[1], len(data.classes)).to(data.dtype)
+        return kind.of(self.run.config, data.train[0].shape[1], len(data.classes)).to(data.dtype)
 
     def state(self, network: dict[str, Any]) -> dict[str, Any]:
         """What `resume` needs, plain; `network` is the content of a checkpoint as it would be saved now."""
@@ -136,7 +136,7 @@ class Attempt:
             checkpoint.save(self.run.folder / "checkpoints" / "last.ckpt", network())
         self.status, self.reason = status, reason
 
-    def finish(self, test: TestOutcome | None, data: ImageDataModule, seconds: float | None = None) -> None:
+    def finish(self, test: TestOutcome | None, data: ImageData, seconds: float | None = None) -> None:
         """Record the end. `seconds` it took, if not all since it began; `test` is None for a run that diverged."""
         with self._alone():
             result = self.writer.finish(
@@ -200,13 +200,13 @@ class Ghost(Attempt):
         super().__init__(run, Listener())
         self.result = run.result()
 
-    def begin(self, data: ImageDataModule) -> None:
+    def begin(self, data: ImageData, kind: type[Learner] = Learner) -> None:
         """Initialize the network."""
-        self.module = self._fresh(data)
+        self.module = self._fresh(data, kind)
 
-    def resume(self, data: ImageDataModule, state: Mapping[str, Any]) -> None:
+    def resume(self, data: ImageData, state: Mapping[str, Any], kind: type[Learner] = Learner) -> None:
         """Go on from `state`."""
-        self.begin(data)
+        self.begin(data, kind)
         self.restored = state["network"]
         self.judge.set_state(state["judge"])
         self.writer.record.history = [dict(row) for row in state["writer"]["history"]]
@@ -228,7 +228,7 @@ class Ghost(Attempt):
         """End."""
         self.status, self.reason = PRUNED, reason
 
-    def finish(self, test: TestOutcome | None, data: ImageDataModule, seconds: float | None = None) -> None:
+    def finish(self, test: TestOutcome | None, data: ImageData, seconds: float | None = None) -> None:
         """It is finished."""
 
     def fail(self, error: Exception, is_held: bool = True) -> None:

@@ -12,14 +12,14 @@ import sys
 import warnings
 import zipfile
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import lightning as L
 import torch
 from torch import Tensor
 
-from mlp_study.engines.lit import LitMLP
+from mlp_study.engines.learner import Learner
 from mlp_study.engines.quiet import quiet_lightning
 from mlp_study.errors import UserError
 from mlp_study.files import make_folder, replaced
@@ -27,7 +27,7 @@ from mlp_study.reading import check_archive, check_regular
 
 
 def content(
-    module: LitMLP,
+    module: Learner,
     optimizer: dict[str, Any],
     scheduler: dict[str, Any] | None,
     num_epochs: int,
@@ -50,14 +50,14 @@ def content(
     result = {
         "epoch": num_epochs - 1,
         "global_step": module.num_steps,
-        "pytorch-lightning_version": L.__version__,
+        "pytorch-lightning_version": version("lightning"),
         "state_dict": module.state_dict(),
         "loops": _loops(num_epochs, num_blocks, module.num_steps),
         "callbacks": {},
         "optimizer_states": [{**optimizer, "param_groups": list(map(_ordered, optimizer["param_groups"]))}],
         "lr_schedulers": [] if scheduler is None else [scheduler],
         "hparams_name": "kwargs",
-        "hyper_parameters": dict(module.hparams),
+        "hyper_parameters": dict(module.arguments),
         "ImageDataModule": order,
     }
     if part is not None:
@@ -108,7 +108,12 @@ def _loops(num_epochs: int, num_blocks: int, num_steps: int) -> dict[str, Any]:
 
 @cache
 def _fresh_loops() -> dict[str, Any]:
-    """The state of a trainer's loops before anything; its keys are Lightning's own, of the version installed."""
+    """The state of a trainer's loops before anything; its keys are Lightning's own, of the version installed.
+
+    Who saves nothing does without Lightning.
+    """
+    import lightning as L
+
     with quiet_lightning():
         trainer = L.Trainer(
             accelerator="cpu",
@@ -130,7 +135,7 @@ def save(path: Path, checkpoint: dict[str, Any]) -> None:
         temporary.write_bytes(content.getbuffer())
 
 
-def load(path: Path, fresh: LitMLP) -> LitMLP:
+def load(path: Path, fresh: Learner) -> Learner:
     """`fresh` with the weights of a checkpoint file, read as plain tensors and numbers: code in it is refused.
 
     Nothing is built from what the file says: it must say what `fresh` was built from, and hold its weights, one by one
@@ -147,7 +152,7 @@ def load(path: Path, fresh: LitMLP) -> LitMLP:
     if not isinstance(found, dict) or not {"state_dict", "hyper_parameters"} <= found.keys():
         raise UserError(f"{path}: not a checkpoint of mlp_study: it lacks state_dict and hyper_parameters")
     said = f"{path}: of another run, or damaged"
-    if not _same(found["hyper_parameters"], dict(fresh.hparams)):
+    if not _same(found["hyper_parameters"], fresh.arguments):
         raise UserError(f"{said}: its settings are not those of the run's config.yaml")
     weights, expected = found["state_dict"], fresh.state_dict()
     if not isinstance(weights, dict) or weights.keys() != expected.keys():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
 
 import torch
@@ -25,6 +26,17 @@ def pick_device(trainer: Trainer, number: int = 0) -> torch.device:
     if trainer.accelerator == "cuda" and num_cuda == 0:
         raise UserError("trainer.accelerator='cuda': no CUDA device was found; expected auto or cpu")
     return torch.device("cuda", number % num_cuda) if num_cuda and trainer.accelerator != "cpu" else torch.device("cpu")
+
+
+def be_deterministic(is_asked: bool) -> None:
+    """Let torch refuse what has no deterministic way; as Lightning's Trainer(deterministic=True) does.
+
+    That, and torch's own `use_deterministic_algorithms`, tell torch's compiler so, too, for whose import they need a
+    second.
+    """
+    if is_asked:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # which cuBLAS asks for
+    torch.set_deterministic_debug_mode("error" if is_asked else "default")
 
 
 def prepare_processor() -> None:

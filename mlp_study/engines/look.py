@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from mlp_study.config import Config
-from mlp_study.engines.datamodule import ImageDataModule
+from mlp_study.engines.image_data import ImageData
 from mlp_study.learning.vital_signs import evidence, kernels
 from mlp_study.nets.mlp import MLP
 
@@ -21,7 +21,7 @@ class Look:
         data: its images, set up.
     """
 
-    def __init__(self, config: Config, fresh: MLP, data: ImageDataModule) -> None:
+    def __init__(self, config: Config, fresh: MLP, data: ImageData) -> None:
         self._initial = kernels(fresh)
         self._images, self._labels = data.looked_at
         self._of_images = data.of_images

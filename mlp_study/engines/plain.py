@@ -17,7 +17,8 @@ from mlp_study.engines import checkpoint
 from mlp_study.engines.attempt import Attempt
 from mlp_study.engines.cohort import Cohort
 from mlp_study.engines.datamodule import ImageDataModule
-from mlp_study.engines.device import flops_per_step, num_threads
+from mlp_study.engines.device import be_deterministic, flops_per_step, num_threads
+from mlp_study.engines.image_data import ImageData
 from mlp_study.engines.lit import LitMLP
 from mlp_study.engines.quiet import quiet_lightning
 from mlp_study.engines.snapshot import Saver
@@ -28,7 +29,7 @@ from mlp_study.runs.result import DIVERGED
 
 
 def train(
-    attempts: Sequence[Attempt], data: ImageDataModule, listener: Listener, saver: Saver, cohort: Cohort | None = None
+    attempts: Sequence[Attempt], data: ImageData, listener: Listener, saver: Saver, cohort: Cohort | None = None
 ) -> None:
     """Train each attempt until it has ended and finish it.
 
@@ -39,6 +40,7 @@ def train(
         saver: of snapshots.
         cohort: judges them, in a search.
     """
+    assert isinstance(data, ImageDataModule)
     with saver.interruptible(listener):
         for attempt in attempts:
             _train(attempt, data, Recorder(attempt, data, listener, saver, cohort or Cohort()))
@@ -46,6 +48,8 @@ def train(
 
 def _train(attempt: Attempt, data: ImageDataModule, recorder: Recorder) -> None:
     settings, module = attempt.run.config.trainer, attempt.module
+    assert isinstance(module, LitMLP)
+    be_deterministic(settings.deterministic)
     torch.set_num_threads(num_threads(flops_per_step(module.mlp, data.data.batch_size)))
     with quiet_lightning():
         trainer = L.Trainer(
@@ -53,7 +57,6 @@ def _train(attempt: Attempt, data: ImageDataModule, recorder: Recorder) -> None:
             devices=1 if data.device.type == "cpu" else [data.device.index],
             precision=settings.precision,  # type: ignore[arg-type]
             max_epochs=settings.max_epochs,
-            deterministic=settings.deterministic,
             callbacks=[recorder],
             logger=False,
             enable_checkpointing=False,

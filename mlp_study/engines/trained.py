@@ -16,7 +16,7 @@ from mlp_study.config import Config
 from mlp_study.config.memory import check_fits
 from mlp_study.data.scaling import Scaler
 from mlp_study.engines import checkpoint
-from mlp_study.engines.lit import LitMLP
+from mlp_study.engines.learner import Learner
 from mlp_study.errors import UserError
 from mlp_study.files import digest
 from mlp_study.learning.evaluation import Evaluation, evaluate
@@ -45,7 +45,7 @@ class TrainedRun:
     config: Config
     scaler: Scaler
     classes: np.ndarray
-    module: LitMLP
+    module: Learner
 
     def scaled(self, pixels: np.ndarray, scaler: Scaler | None = None) -> Tensor:
         """Images (N, pixels) as they come, scaled as in training, or by another `scaler`.
@@ -94,7 +94,7 @@ def open_run(folder: Path, which: str = "last") -> TrainedRun:
         check_fits(config, len(scaler.mean), len(classes), is_trained=False)
     except UserError as error:
         raise UserError(f"{folder / 'config.yaml'}: {error}") from None
-    module = LitMLP.of(config, len(scaler.mean), len(classes))
+    module = Learner.of(config, len(scaler.mean), len(classes))
     if config.trainer.precision == "64-true":
         module.double()
     if which != INITIAL:

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mlp_study.engines.datamodule import ImageDataModule
 from mlp_study.engines.events import EventFile, mistakes_picture
 from mlp_study.engines.hparams import hparams_of
+from mlp_study.engines.image_data import ImageData
 from mlp_study.files import write_json
 from mlp_study.learning.layer_statistics import Histogram
 from mlp_study.nets.mlp import MLP
@@ -30,7 +30,7 @@ class TestOutcome(NamedTuple):
     predicted: np.ndarray
 
 
-def confusion_matrix(predicted: np.ndarray, data: ImageDataModule) -> list[list[int]] | None:
+def confusion_matrix(predicted: np.ndarray, data: ImageData) -> list[list[int]] | None:
     """Test images by their class, a row each, and what they were taken for; None of more than `MOST_CLASSES`."""
     num = len(data.classes)
     if data.test is None or num > MOST_CLASSES:
@@ -48,14 +48,14 @@ class RunWriter:
         self.record = RunRecord(run)
         self.events: EventFile | None = None
 
-    def begin(self, mlp: MLP, data: ImageDataModule) -> None:
+    def begin(self, mlp: MLP, data: ImageData) -> None:
         """Write what is known before training."""
         self.record.begin(summary(mlp), sum(num_parameters(mlp)), str(data.device))
         self._describe_data(data)
         if self.run.config.logger.tensorboard:
             self._begin_events(mlp)
 
-    def resume(self, mlp: MLP, data: ImageDataModule, state: Mapping[str, Any]) -> None:
+    def resume(self, mlp: MLP, data: ImageData, state: Mapping[str, Any]) -> None:
         """Go on from `state`, which an earlier writer of this run has given."""
         self.record.resume(state["history"], state["started"], sum(num_parameters(mlp)), str(data.device))
         self.record.evidence = [dict(row) for row in state["evidence"]]
@@ -76,7 +76,7 @@ class RunWriter:
             "events": ("", 0) if self.events is None else self.events.state(),
         }
 
-    def _describe_data(self, data: ImageDataModule) -> None:
+    def _describe_data(self, data: ImageData) -> None:
         data.scaler.save(self.run.folder / "scaler.npz")
         if not np.array_equal(data.classes, np.arange(10)):
             write_json(self.run.folder / "classes.json", data.classes.tolist())
@@ -120,7 +120,7 @@ class RunWriter:
         status: str,
         reason: str,
         test: TestOutcome | None,
-        data: ImageDataModule | None,
+        data: ImageData | None,
         train_seconds: float,
         num_images: int,
         seconds: float | None = None,
@@ -140,7 +140,7 @@ class RunWriter:
             self.close()
         return result
 
-    def _mistakes(self, test: TestOutcome, data: ImageDataModule, epoch: int) -> None:
+    def _mistakes(self, test: TestOutcome, data: ImageData, epoch: int) -> None:
         num = self.run.config.logger.images
         if not num or self.events is None or data.test is None or data.test_pixels is None or data.image_shape is None:
             return

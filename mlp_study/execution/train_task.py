@@ -6,26 +6,23 @@ what goes wrong in a stack otherwise makes its runs be tried again in smaller st
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from mlp_study.engines import plain
 from mlp_study.engines.attempt import Attempt, Ghost
 from mlp_study.engines.cohort import Cohort
 from mlp_study.engines.continued import continued
-from mlp_study.engines.datamodule import ImageDataModule
 from mlp_study.engines.device import pick_device, prepare_processor
+from mlp_study.engines.image_data import ImageData
+from mlp_study.engines.learner import Learner
 from mlp_study.engines.snapshot import Saver, Snapshot
-from mlp_study.engines.stack import trainer as stack
 from mlp_study.errors import UserError
 from mlp_study.execution.begun import read_begun
 from mlp_study.execution.task import Task, completed
 from mlp_study.files import claimed
 from mlp_study.runs.listener import Listener
 from mlp_study.runs.result import Result
-
-ENGINES = {"lightning": plain.train, "stack": stack.train}
 
 
 def train_task(
@@ -89,15 +86,16 @@ def _train(
     common = None if snapshot is None else snapshot.common
     cohort = Cohort(task.halving, [attempt.run.name for attempt in attempts], common)
     try:
-        if (data := _data(attempts, number)) is not None:
+        train, module_kind, data_kind = _engine(task.engine)
+        if (data := _data(data_kind, attempts, number)) is not None:
             for i, attempt in enumerate(attempts):
                 if snapshot is None or snapshot.states is None:
-                    attempt.begin(data)
+                    attempt.begin(data, module_kind)
                 else:
-                    attempt.resume(data, snapshot.states[i])
+                    attempt.resume(data, snapshot.states[i], module_kind)
             saver.plan()
             if begun := [attempt for attempt in attempts if not attempt.status]:
-                ENGINES[task.engine](begun, data, listener, saver, cohort)
+                train(begun, data, listener, saver, cohort)
         saver.remove()
     except Exception as error:
         left = [attempt for attempt in attempts if attempt.result is None]
@@ -124,11 +122,22 @@ def _train(
     return results
 
 
-def _data(attempts: Sequence[Attempt], number: int) -> ImageDataModule | None:
+def _engine(name: str) -> tuple[Callable[..., None], type[Learner], type[ImageData]]:
+    """What trains, and the kinds of module and of images that it works with. Lightning is imported where it trains."""
+    if name == "lightning":
+        from mlp_study.engines import plain
+
+        return plain.train, plain.LitMLP, plain.ImageDataModule
+    from mlp_study.engines.stack import trainer
+
+    return trainer.train, Learner, ImageData
+
+
+def _data(kind: type[ImageData], attempts: Sequence[Attempt], number: int) -> ImageData | None:
     """The images that the attempts share; None where they cannot be had, and all attempts have failed."""
     config = attempts[0].run.config
     try:
-        return ImageDataModule.of(config, pick_device(config.trainer, number))
+        return kind.of(config, pick_device(config.trainer, number))
     except Exception as error:
         for attempt in attempts:
             attempt.fail(error)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -15,8 +14,8 @@ from mlp_study.config import Config
 from mlp_study.engines import checkpoint
 from mlp_study.engines.attempt import Attempt
 from mlp_study.engines.cohort import Cohort
-from mlp_study.engines.datamodule import Batches, ImageDataModule
-from mlp_study.engines.device import flops_per_step, num_threads
+from mlp_study.engines.device import be_deterministic, flops_per_step, num_threads
+from mlp_study.engines.image_data import Batches, ImageData
 from mlp_study.engines.part import Part
 from mlp_study.engines.snapshot import Saver
 from mlp_study.engines.stack.grouping import EVAL_ROWS
@@ -36,7 +35,7 @@ EXACT = {"tanh", "relu", "leaky_relu", "softsign", "linear"}
 
 
 def train(
-    attempts: Sequence[Attempt], data: ImageDataModule, listener: Listener, saver: Saver, cohort: Cohort | None = None
+    attempts: Sequence[Attempt], data: ImageData, listener: Listener, saver: Saver, cohort: Cohort | None = None
 ) -> None:
     """Train the attempts together until each has ended, and finish it.
 
@@ -47,10 +46,7 @@ def train(
         saver: of snapshots.
         cohort: judges them, in a search.
     """
-    first = attempts[0]
-    # What the Lightning Trainer does for a run alone; cuBLAS asks for the variable.
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(first.run.config.trainer.deterministic)
+    be_deterministic(attempts[0].run.config.trainer.deterministic)
     trainer = StackTrainer(attempts, data, listener, saver, cohort)
     with saver.interruptible(listener):
         trainer.fit()
@@ -70,7 +66,7 @@ class StackTrainer:
     def __init__(
         self,
         members: Sequence[Attempt],
-        data: ImageDataModule,
+        data: ImageData,
         listener: Listener,
         saver: Saver,
         cohort: Cohort | None = None,
@@ -205,7 +201,8 @@ class StackTrainer:
 
     def _evaluate(self, part: str) -> Evaluation:
         """All members on the "val" or "test" images; losses are without their penalties."""
-        slices = self.data.val_dataloader() if part == "val" else self.data.test_dataloader()
+        slices = self.data.slices(part)
+        assert slices is not None
 
         def judged(x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
             self.saver.answer()
@@ -214,7 +211,7 @@ class StackTrainer:
             losses = sample_losses(self.loss, logits.mT, labels, self.output_activation)
             return losses.sum(1, dtype=torch.float64), logits.argmax(1)
 
-        return evaluate(judged, slices.images, slices.labels, EVAL_ROWS)  # type: ignore[union-attr]
+        return evaluate(judged, slices.images, slices.labels, EVAL_ROWS)
 
     @torch.no_grad()
     def _with_penalty(self, losses: Tensor) -> list[float]:
