@@ -10,6 +10,7 @@ import _thread
 import argparse
 import atexit
 import errno
+import gc
 import io
 import os
 import signal
@@ -96,7 +97,11 @@ def interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _stay_ended() -> None:
-    """Let no second Ctrl-C change the exit code: with torch, Python takes a second to take itself down."""
+    """Let no second Ctrl-C change the exit code, and Python take itself down without a last look for garbage.
+
+    With torch it takes a second; without that look, for what the system takes back anyway, a fifth of it.
+    """
+    gc.freeze()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
 

@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mlp_study.engines.later import defer
 from mlp_study.engines.learner import Learner
 from mlp_study.engines.quiet import quiet_lightning
 from mlp_study.errors import UserError
@@ -112,6 +113,7 @@ def _fresh_loops() -> dict[str, Any]:
 
     Who saves nothing does without Lightning.
     """
+    defer()
     import lightning as L
 
     with quiet_lightning():

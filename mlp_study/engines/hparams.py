@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from mlp_study.runs.asked import differing_keys, pairs
-from mlp_study.runs.cells import as_number
+from mlp_study.runs.asked import as_number, differing_keys, pairs
 from mlp_study.runs.run import Run, setting_of
 
 ALONE = ("optim", "optim.lr", "init", "model.hidden", "seed")  # of a run that belongs to no sweep

@@ -29,7 +29,7 @@ from mlp_study.machine import device_names, free_memory, num_cores
 from mlp_study.runs.listener import Worker
 
 FORKED = multiprocessing.get_context("forkserver")
-FORKED.set_forkserver_preload(["mlp_study.execution.train_task", "mlp_study.execution.local_workers"])
+FORKED.set_forkserver_preload(["mlp_study.execution.train_task", "mlp_study.engines.stack.trainer", __name__])
 STARTED = multiprocessing.get_context("spawn")
 LAST_SECONDS = 9.0  # for a worker to save what it trains, once it is asked to end; it tries for one less
 

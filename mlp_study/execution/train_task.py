@@ -15,6 +15,7 @@ from mlp_study.engines.cohort import Cohort
 from mlp_study.engines.continued import continued
 from mlp_study.engines.device import pick_device, prepare_processor
 from mlp_study.engines.image_data import ImageData
+from mlp_study.engines.later import defer
 from mlp_study.engines.learner import Learner
 from mlp_study.engines.snapshot import Saver, Snapshot
 from mlp_study.errors import UserError
@@ -124,6 +125,7 @@ def _train(
 
 def _engine(name: str) -> tuple[Callable[..., None], type[Learner], type[ImageData]]:
     """What trains, and the kinds of module and of images that it works with. Lightning is imported where it trains."""
+    defer()
     if name == "lightning":
         from mlp_study.engines import plain
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from mlp_study.choices.rules import quoted, unknown
 from mlp_study.errors import UserError
-from mlp_study.runs.cells import Cell, as_number, best_first, values_of
+from mlp_study.runs.asked import as_number
+from mlp_study.runs.cells import Cell, best_first, values_of
 from mlp_study.runs.ranking import ACCURACIES
 
 BEST = 8  # lines that can be told apart in one panel

@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from mlp_study.figures.chosen import Choices, ends_badly, judged, swept
 from mlp_study.figures.looks import Looks
 from mlp_study.figures.style import MARKERS, MOST_LINES, aim_at_good, band, caption, legend, log_if_wide
-from mlp_study.runs.cells import Cell, as_number, best_first, values_of
+from mlp_study.runs.asked import as_number
+from mlp_study.runs.cells import Cell, best_first, values_of
 from mlp_study.showing import label
 
 RATE = "optim.lr"

@@ -14,8 +14,8 @@ import numpy as np
 from mlp_study.page.importance import Importance, coordinate, importance
 from mlp_study.page.packed_curves import curves
 from mlp_study.page.reading_runs import ReadRun, is_begun, study_names
-from mlp_study.runs.asked import Asked, pairs
-from mlp_study.runs.cells import Cell, as_number, beside, best_first, cells_of, mean, values_of
+from mlp_study.runs.asked import Asked, as_number, pairs
+from mlp_study.runs.cells import Cell, beside, best_first, cells_of, mean, values_of
 from mlp_study.runs.ranking import ACCURACIES, BEST, run_rank
 from mlp_study.runs.result import DAMAGED, UNFINISHED, Result
 from mlp_study.runs.table import METRIC_COLUMNS

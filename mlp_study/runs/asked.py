@@ -105,3 +105,11 @@ def differing_keys(all_overrides: Sequence[Sequence[str]]) -> list[str]:
     found = [pairs(overrides) for overrides in all_overrides]
     keys = dict.fromkeys(key for pair in found for key in pair)
     return [key for key in keys if len({pair.get(key) for pair in found}) > 1]
+
+
+def as_number(typed: str) -> float | None:
+    """The number that a value is as it was typed, or None."""
+    try:
+        return float(typed)
+    except ValueError:
+        return None

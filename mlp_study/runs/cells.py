@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from mlp_study.errors import UserError
-from mlp_study.runs.asked import Asked
+from mlp_study.runs.asked import Asked, as_number
 from mlp_study.runs.ranking import BEST, STATUS_ORDER, WORSE, accuracy_of, beside_best, loss_of, setting_rank
 from mlp_study.runs.result import COMPLETED, DAMAGED, STOPPED, UNFINISHED, Damaged, Result, read_history
 from mlp_study.runs.run import CONFIG, run_folders
@@ -134,14 +134,6 @@ def _places(key: str, values: Sequence[str], asked: Asked) -> dict[str, int]:
 
 class LeftOut(UserWarning):
     """Some run of a study is not in what is shown of it."""
-
-
-def as_number(text: str) -> float | None:
-    """The number that `text` is, or None."""
-    try:
-        return float(text)
-    except ValueError:
-        return None
 
 
 def values_of(cells: Sequence[Cell], key: str) -> list[str]:

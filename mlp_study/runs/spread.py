@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable
 
 import numpy as np
-from scipy import stats
 
 CONFIDENCE = 0.99
 
@@ -35,6 +34,8 @@ class Spread:
         n = len(self.values)
         if n < 2:
             return self.mean, self.mean
+        from scipy import stats  # half a second, which a table need not wait for
+
         half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * self.sd * math.sqrt(1 + 1 / n)
         return self.mean - half, self.mean + half
 
