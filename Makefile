@@ -53,6 +53,9 @@ lint: $(VENV)/.installed-dev  ## ruff, mypy, and the import laws of the rooms
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
+diagnose-cases: $(VENV)/.installed-dev  ## run the doctor on known cases and write DIAGNOSIS.md (ARGS=--quick: ten of them)
+	$(BIN)/python -m benchmarks.diagnose_cases $(ARGS)
+
 bench: $(VENV)/.installed-dev  ## measure the speed, against a plain loop and a template-style Lightning program
 	$(BIN)/python -m benchmarks.bench $(ARGS)
 
@@ -63,4 +66,4 @@ clean:  ## remove caches (never outputs/ or .venv)
 	rm -rf build dist .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
 	find . -name __pycache__ -not -path './$(VENV)/*' -exec rm -rf {} +
 
-.PHONY: help install train reproduce test cluster-test soak soak-damages soak-kills lint bench tensorboard clean
+.PHONY: help install train reproduce test cluster-test soak soak-damages soak-kills lint diagnose-cases bench tensorboard clean

@@ -11,7 +11,7 @@ from mlp_study.__main__ import main
 from mlp_study.engines import later
 
 LEFT_OUT = {
-    "matplotlib.pyplot", "scipy", "sklearn", "sympy", "torch._dynamo.eval_frame", "torchmetrics.functional",
+    "matplotlib.pyplot", "scipy.stats", "sklearn", "sympy", "torch._dynamo.eval_frame", "torchmetrics.functional",
     "torchvision",
 }  # fmt: skip
 QUICK = ["data=digits", "trainer.max_epochs=1", "trainer.limit_train_batches=3"]

@@ -12,10 +12,10 @@ from conftest import WITH_TORCH
 from PIL import Image
 from warm import Command
 
-from benchmarks import agreement, bench, page, pictures, search, sweeps
+from benchmarks import agreement, bench, diagnose_cases, page, pictures, search, sweeps
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
-COVERED = {"__init__", "agreement", "bench", "grid", "page", "pictures", "search", "sweeps"}
+COVERED = {"__init__", "agreement", "bench", "diagnose_cases", "grid", "page", "pictures", "search", "sweeps"}
 
 
 @pytest.fixture
@@ -99,3 +99,17 @@ def test_the_pictures_of_the_readme_are_made(tmp_path, capsys, monkeypatch):
     with Image.open(tmp_path / "out" / "page.png") as page:
         assert page.size == (pictures.WIDTH, pictures.HEIGHT)
         assert len(page.getcolors()) > 20
+
+
+def test_known_cases_are_diagnosed_and_cured(tmp_path, capsys):
+    words = ["--only", "TDC-HIGHLR,OK-SOFTREG", "--most-epochs", "3", "--budget", "2", "--converged", str(tmp_path)]
+    also = ["data=digits", "model.hidden=[16]", "data.val_fraction=0.2"]
+    folder = ["--folder", str(tmp_path / "cases"), "--out", str(tmp_path / "DIAGNOSIS.md")]
+    diagnose_cases.main([*words, *folder, "--also", *also])
+    text = (tmp_path / "DIAGNOSIS.md").read_text()
+    assert re.search(r"^\| C \| 1 of 1 \| 1 of 1 \(100%\) \| 1 of 1 \(100%\) \|", text, re.MULTILINE), text
+    assert "| TDC-HIGHLR | C | lr_too_high, dying_relu |" in text
+    assert "of 1 healthy cases" in text
+    before = (tmp_path / "cases" / "TDC-HIGHLR" / "judged.json").stat().st_mtime
+    diagnose_cases.main([*words, *folder, "--also", *also])
+    assert (tmp_path / "cases" / "TDC-HIGHLR" / "judged.json").stat().st_mtime == before

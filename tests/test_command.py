@@ -29,7 +29,7 @@ def run(argv, capsys):
 def test_help_lists_every_subcommand(argv, capsys):
     code, out, err = run(argv, capsys)
     assert (code, err) == (0, "")
-    assert set(SUBCOMMANDS) == {"train", "predict", "inspect", "status", "report", "reproduce"}
+    assert set(SUBCOMMANDS) == {"train", "predict", "inspect", "status", "diagnose", "report", "reproduce"}
     for name in SUBCOMMANDS:
         assert f"\n  {name} " in out
 
@@ -37,7 +37,7 @@ def test_help_lists_every_subcommand(argv, capsys):
 def test_an_unknown_command_is_one_line_with_the_known_ones(capsys):
     code, out, err = run(["trian"], capsys)
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert "Did you mean train? Known: train, predict, inspect, status, report, reproduce" in err
+    assert "Did you mean train? Known: train, predict, inspect, status, diagnose, report, reproduce" in err
 
 
 def test_help_is_quick_and_the_console_script_is_there():

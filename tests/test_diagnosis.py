@@ -10,6 +10,7 @@ import torch
 from conftest import WITHOUT_TORCH, run_command
 from sklearn.metrics import pairwise_distances_argmin
 
+import mlp_study as ms
 from mlp_study.diagnosis.cures import Cure, changed
 from mlp_study.diagnosis.patient import Patient
 from mlp_study.diagnosis.verdict import diagnose
@@ -173,6 +174,20 @@ def test_what_cannot_be_diagnosed_is_one_line(ward, tmp_path):
         assert done.code == 2, done.out
         assert said in done.err
         assert len(done.err.splitlines()) == 1
+
+
+def test_tables_a_run_s_last_line_and_python_say_it_too(tmp_path):
+    words = ["data=digits", "model.hidden=[32,16]", "trainer.max_epochs=6", "logger=none"]
+    done = run_command(*words, "optim.lr=10", "hydra.run.dir=alone", cwd=tmp_path)
+    assert "diagnosis: " in done.out
+    assert "suspected: learning rate too high; why: mlp diagnose" in done.out
+    done = run_command("-m", *words, "optim.lr=10,0.3", "hydra.sweep.dir=study", cwd=tmp_path)
+    assert "1 of 2 runs are sick: 1 " in done.out
+    table = pd.read_csv(tmp_path / "study" / "study.csv").set_index("optim.lr")["diagnosis"]
+    assert table[0.3] == "healthy"
+    assert table[10].endswith("suspected: learning rate too high")
+    assert dict(ms.open(tmp_path / "study").diagnosis().values)["optim.lr=0.3"] == "healthy"
+    assert not ms.open(tmp_path / "alone").diagnosis().is_healthy
 
 
 def test_a_diverged_run_of_one_epoch_is_said_to_be_that(tmp_path):

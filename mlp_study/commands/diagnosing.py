@@ -149,13 +149,13 @@ def _show_cures(rows: Sequence[dict[str, Any]]) -> None:
     best = next((row for row in rows if row["works"]), None)
     helps = next((row for row in rows if row["helps"]), None)
     if best is None and helps is not None:
-        output.print(
-            printable(f"nothing makes it healthy; best of all: {helps['change']}\nto train it so: {helps['command']}")
-        )
+        output.print(printable(f"nothing makes it healthy; best of all: {helps['change']}"))
+        output.print(printable(f"to train it so: {helps['command']}"))
     elif best is None:
         output.print("cause unknown: none of these changes makes it train")
     else:
-        output.print(printable(f"cure: {best['change']}\nto train it so: {best['command']}"))
+        output.print(printable(f"cure: {best['change']}"))
+        output.print(printable(f"to train it so: {best['command']}"))
 
 
 def _best_cure(patient: Patient, cured: Sequence[dict[str, Any]] | None) -> Patient | None:

@@ -161,9 +161,9 @@ def _images(arguments: argparse.Namespace, run: TrainedRun) -> Images:
             raise UserError(f"{arguments.csv}: its labels are digits; the run knows {', '.join(map(str, run.classes))}")
         return Images(pixels, labels, (28, 28), f"the {len(pixels)} images of {arguments.csv}")
     if arguments.images is not None:
-        from mlp_study.data import image_files, kaggle
+        from mlp_study.data import image_files
 
-        _check_size("--images", kaggle.NUM_PIXELS, arguments.run, run)
+        _check_size("--images", image_files.NUM_PIXELS, arguments.run, run)
         return Images(image_files.read(arguments.images), None, (28, 28), "pictures")
     if arguments.arrays is not None:
         from mlp_study.data import arrays

@@ -27,6 +27,7 @@ from mlp_study.errors import FAILED_EXIT_CODE, RunsFailed, UserError
 from mlp_study.program import program
 from mlp_study.runs.result import FAILED, Result
 from mlp_study.runs.run import Run, name_of
+from mlp_study.showing import printable
 from mlp_study.sweeps import words  # noqa: F401  registers what conf/ resolves
 from mlp_study.sweeps.arguments import check_arguments
 from mlp_study.sweeps.checks import typed
@@ -56,10 +57,21 @@ class Training:
         run = Run(typed(composed), folder, overrides, folder.name if in_grid else name_of(overrides))
         with ConsoleListener([run], is_verbose=not in_grid) as listener:
             (result,) = carry_out([run], "lightning", listener, number=hydra_config.job.num if in_grid else 0)
+        if not in_grid and result.status != FAILED:
+            say_if_sick(folder)
         if result.status == FAILED and not in_grid:
             log = folder / "train.log"
             self.failure = RunsFailed(f"the run failed: {result.reason}; the traceback is in {log}")
         return result
+
+
+def say_if_sick(folder: Path) -> None:
+    """A line on a run that does not reach what its data allow."""
+    from mlp_study.diagnosis.verdict import said_of
+
+    said = said_of(folder)
+    if said not in ("", "healthy"):
+        print(printable(f"diagnosis: {said}; why: mlp diagnose {folder}"))
 
 
 def main(argv: Sequence[str] | None = None) -> None:

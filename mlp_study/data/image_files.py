@@ -15,6 +15,7 @@ from mlp_study.data.handwriting import BOX
 from mlp_study.errors import UserError
 from mlp_study.reading import check_regular, decoding
 
+NUM_PIXELS = 28 * 28  # of what is handed on
 MOST_BYTES = 2**28
 MOST_PIXELS, MANY_PIXELS = 2**25, 2**20
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")  # none that would start another program

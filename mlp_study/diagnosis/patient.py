@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from mlp_study.config import Config
@@ -23,14 +24,12 @@ class Patient:
 
     Attributes:
         folder: its directory.
-        config: its settings.
         result: how it ended, or how far it has come.
         history: a row an epoch.
         evidence: from before training on, see `mlp_study.learning.vital_signs`; empty for a run of an earlier version.
     """
 
     folder: Path
-    config: Config
     result: Result
     history: Sequence[Row]
     evidence: Sequence[Row]
@@ -42,8 +41,9 @@ class Patient:
         Raises:
             UserError: there is none, its record is damaged, or it has not finished an epoch and tells nothing else.
         """
-        config, result = read_config(folder), read_result(folder)
+        result = read_result(folder)
         if result is None:
+            read_config(folder)  # says what is wrong where there is no run
             result = unfinished(folder, Asked.in_folder(folder.parent).runs.get(folder.name, ()))
         history = read_rows(folder) if (folder / HISTORY).exists() else []
         evidence = read_rows(folder, EVIDENCE) if (folder / EVIDENCE).exists() else []
@@ -51,7 +51,16 @@ class Patient:
             raise Damaged(f"{folder / EVIDENCE}: damaged: not numbers for epochs 0, 1, 2, ...")
         if result.status == UNFINISHED and not history:
             raise UserError(f"{folder}: has not finished an epoch; there is nothing to say of it yet")
-        return cls(folder, config, result, history, evidence)
+        return cls(folder, result, history, evidence)
+
+    @cached_property
+    def config(self) -> Config:
+        """Its settings; read when they are asked for: of a healthy run they are not.
+
+        Raises:
+            UserError: they are missing, or damaged.
+        """
+        return read_config(self.folder)
 
     @property
     def part(self) -> str:

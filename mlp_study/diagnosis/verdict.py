@@ -10,6 +10,7 @@ from typing import Any
 from mlp_study.diagnosis.causes import Suspect, suspects
 from mlp_study.diagnosis.patient import Patient
 from mlp_study.diagnosis.symptoms import Symptom, symptoms
+from mlp_study.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,14 @@ def diagnose(folder: Path) -> Verdict:
         UserError: there is no run, its record is damaged, or it has not finished an epoch.
     """
     return verdict(Patient.read(folder))
+
+
+def said_of(folder: Path) -> str:
+    """In a line, for a table; empty where nothing can be said."""
+    try:
+        return diagnose(folder).line()
+    except UserError:
+        return ""
 
 
 def verdict(patient: Patient) -> Verdict:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlp_study.choices.rules import unknown
+from mlp_study.diagnosis.verdict import said_of
 from mlp_study.door.trained_run import Run
 from mlp_study.errors import UserError
 from mlp_study.runs import cells as cells_of_study
@@ -40,6 +41,11 @@ class Study:
         if over_seeds:
             return cells_of_study.table(self._cells())
         return table_of_study.with_numbers(table_of_study.table(self.folder)).reset_index(drop=True)
+
+    def diagnosis(self) -> pd.DataFrame:
+        """One row a run, as in `table`: what `mlp diagnose` says of it, in a line."""
+        frame = self.table()
+        return frame[["run"]].assign(diagnosis=[said_of(self.folder / name) for name in frame["run"]])
 
     def runs(self) -> list[Run]:
         """All runs, best first."""

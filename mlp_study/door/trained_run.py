@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from mlp_study.diagnosis.verdict import Verdict, diagnose
 from mlp_study.errors import UserError
 from mlp_study.runs.result import DAMAGED, UNFINISHED, Damaged, read_history
 from mlp_study.runs.run import Run as PlainRun
@@ -44,6 +45,14 @@ class Run(PlainRun):
             return DAMAGED
         result = self.result()
         return UNFINISHED if result is None else result.status
+
+    def diagnosis(self) -> Verdict:
+        """Whether it is healthy, its symptoms, and what may have caused them; see `mlp diagnose`.
+
+        Raises:
+            UserError: its record is damaged, or it has not finished an epoch.
+        """
+        return diagnose(self.folder)
 
     def metrics(self) -> Mapping[str, float | None]:
         """Losses and accuracies at the end, the best of them, and those of the test images; see result.json.

@@ -160,7 +160,8 @@ class Curing:
             metric = f"best_{self.patient.part}_acc" if self.patient.part == "val" else "train_acc"
             rows = self.patient.history
             earlier = {(0, r): (score(rows[:r], metric),) for r in self.rungs if len(rows) >= r}
-            halving = Halving(metric, FACTOR, (self.rungs,), {run.name: 0 for run in runs}, earlier)
+            names = dict.fromkeys((run.name for run in runs), 0)
+            halving = Halving(metric, FACTOR, (self.rungs,), names, earlier, self.patient.allowed)
         by_length: dict[int, list[Run]] = {}
         for run in runs:
             by_length.setdefault(run.config.trainer.max_epochs, []).append(run)

@@ -13,10 +13,10 @@ from mlp_study.figures.style import COLOURS, STYLES, caption, legend, log_if_wid
 from mlp_study.showing import label
 
 ROWS = {
-    "gradient": "gradient of each layer's kernel (norm)\n0 or a factor of 1000 between layers: it vanishes",
-    "pre_std": "spread of what goes into each activation\nabout 1 is usual",
+    "gradient": "gradient of each layer's kernel, its norm\na factor of 1000 between layers: it vanishes",
+    "pre_std": "spread of what goes into each activation: about 1 is usual",
     "moved": "how far each kernel has moved, over its size\nnear 0: it does not learn; above 10: it was thrown",
-    "dead": "share of units that answer the same to every image\n0 is usual, 1 is a dead layer",
+    "dead": "units that answer the same to every image: 0 is usual, 1 is a dead layer",
 }
 MOST_LAYERS = 8
 
@@ -48,12 +48,12 @@ def from_inside(patient: Patient, verdict: Verdict, healthy: Patient | None = No
             axis.text(0.98, height, said, transform=axis.get_yaxis_transform(), **looks)
         axis.set_ylim(0, 1.02)
         if not column:
-            axis.set_ylabel("accuracy\n- - training")
+            axis.set_ylabel("accuracy (dashed: training)", fontsize=9)
         for row, what in enumerate(ROWS, 1):
             layers |= _lines(axes[row][column], one, what)
         whole_epochs(axes[-1][column])
     for row, said in enumerate(ROWS.values(), 1):
-        axes[row][0].set_ylabel(said, fontsize=8)
+        axes[row][0].set_title(said, fontsize=9, loc="left")
         for axis in axes[row]:
             axis.grid(alpha=0.3)
         log_if_wide(axes[row])

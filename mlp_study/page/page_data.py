@@ -87,6 +87,7 @@ def _run(run: ReadRun, cell: int | None, metrics: Sequence[str]) -> dict[str, An
         "seed": pairs(result.overrides).get("seed"),
         "status": result.status,
         "reason": result.reason,
+        "diagnosis": run.diagnosis,
         "epochs": result.epochs,
         "seconds": result.timings.get("seconds"),
         "metrics": [_number(result.metrics.get(metric)) for metric in metrics],

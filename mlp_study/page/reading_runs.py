@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from mlp_study.config import Config
+from mlp_study.diagnosis.verdict import said_of
 from mlp_study.errors import UserError
 from mlp_study.runs.asked import Asked, differing_keys, pairs
 from mlp_study.runs.comparing import STUDY
@@ -27,12 +28,14 @@ class ReadRun:
         state: its result, or what is wrong with its record.
         columns: of its history, `epoch` left out.
         curves: (epochs, columns), float32.
+        diagnosis: in a line.
     """
 
     folder: Path
     state: State
     columns: tuple[str, ...]
     curves: np.ndarray
+    diagnosis: str = ""
 
 
 class Reader:
@@ -137,7 +140,7 @@ def study_names(folders: Sequence[Path]) -> list[str]:
 
 def _read(folder: Path, asked: Asked) -> ReadRun:
     state = state_of(folder, asked)
-    nothing = ReadRun(folder, state, (), np.empty((0, 0), np.float32))
+    nothing = ReadRun(folder, state, (), np.empty((0, 0), np.float32), said_of(folder))
     if isinstance(state, str) or not state.epochs:
         return nothing
     try:
@@ -147,7 +150,8 @@ def _read(folder: Path, asked: Asked) -> ReadRun:
     columns = tuple(key for key in rows[0] if key != "epoch")
     values = [[row.get(key, np.nan) for key in columns] for row in rows]
     with np.errstate(over="ignore"):  # what is beyond float32 is drawn as what is not finite: not at all
-        return ReadRun(folder, state, columns, np.asarray(values, np.float64).astype(np.float32))
+        curves = np.asarray(values, np.float64).astype(np.float32)
+    return ReadRun(folder, state, columns, curves, nothing.diagnosis)
 
 
 def _stamp(path: Path) -> tuple[float, int] | None:

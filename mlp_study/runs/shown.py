@@ -14,6 +14,7 @@ from mlp_study.showing import Columns, console, printable
 
 MOST_RUNS, MOST_SETTINGS = 40, 20  # rows printed
 MOST_DAMAGED = 8  # whose reasons are printed
+MOST_SICK = 3  # diagnoses that are printed
 # Left out one after the other where a terminal is too narrow: the files have them all.
 DISPENSABLE = ("seconds", "parameters", "val_loss", "best_val_loss", "val_acc", "epochs", "test_acc", "n")
 MARKS = {BEST: "best", AS_GOOD: "~", UNKNOWN: "?"}
@@ -33,7 +34,7 @@ def show(frame: pd.DataFrame, cells: pd.DataFrame, folder: Path) -> None:
         _show_settings(cells)
     # The directory's name repeats the overrides; training and test losses are in study.csv.
     overrides_shown = list(frame.columns).index("status") > 1
-    left_out = {"reason", "train_loss", "train_acc", "test_loss", *(["run"] if overrides_shown else [])}
+    left_out = {"reason", "diagnosis", "train_loss", "train_acc", "test_loss", *(["run"] if overrides_shown else [])}
     limit = MOST_RUNS if not has_seeds else MOST_RUNS // 4
     columns = [column for column in frame.columns if column not in left_out]
     _print(f"{len(frame)} runs, best first", frame.head(limit), columns, _cell)
@@ -44,6 +45,9 @@ def show(frame: pd.DataFrame, cells: pd.DataFrame, folder: Path) -> None:
         output.print(printable(f"{reason}; the command that trained the study trains the run anew"))
     if len(damaged) > MOST_DAMAGED:
         output.print(f"... and {len(damaged) - MOST_DAMAGED} more damaged runs; study.csv has their reasons")
+    if "diagnosis" in frame and (sick := frame["diagnosis"][~frame["diagnosis"].isin(["", "healthy"])]).size:
+        common = "; ".join(f"{num} {said}" for said, num in sick.value_counts().head(MOST_SICK).items())
+        output.print(printable(f"{sick.size} of {len(frame)} runs are sick: {common}; mlp diagnose {folder} says more"))
     for name in ("study.csv", *(["cells.csv"] if has_seeds else [])):
         output.print(printable(f"table: {folder / name}"))
 

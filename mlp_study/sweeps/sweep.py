@@ -12,6 +12,7 @@ import pandas as pd
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
+from mlp_study.diagnosis.verdict import said_of
 from mlp_study.errors import NotWritten, RunsFailed, UserError
 from mlp_study.files import claimed, remove_links
 from mlp_study.page.study_page import PAGE, write_page
@@ -135,7 +136,10 @@ def tables(folder: Path, failed: Sequence[Result] = ()) -> tuple[pd.DataFrame, p
     """
     asked = Asked.in_folder(folder)
     states = table.read_states(folder, asked, failed)
-    return table.frame_of(states, asked), settings_table(states, asked)
+    frame = table.frame_of(states, asked)
+    if not frame.empty:
+        frame["diagnosis"] = [said_of(folder / run) for run in frame["run"]]
+    return frame, settings_table(states, asked)
 
 
 def end_with_table(folder: Path, failed: Sequence[Result]) -> None:

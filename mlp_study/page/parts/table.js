@@ -28,8 +28,20 @@ function columns() {
          { name: "n", text: (row) => String(row.runs.length), value: (row) => row.runs.length }]
       : [{ name: "seed", text: (row) => row.seed ?? "", value: (row) => (row.seed === null ? null : Number(row.seed)) }]),
     status, ...metrics, plain("epochs"), plain("seconds"),
+    { name: "diagnosis", isText: true, text: diagnosisText, value: diagnosisText },
     ...(isCell ? [] : [{ name: "reason", isText: true, text: (row) => row.reason, value: (row) => row.reason }]),
   ];
+}
+
+// Of a run what the doctor says; of a cell what is said of its runs, the commonest first.
+function diagnosisText(row) {
+  const counts = new Map();
+  for (const run of row.runs) {
+    const said = DATA.runs[run].diagnosis ?? "";
+    if (said) counts.set(said, (counts.get(said) ?? 0) + 1);
+  }
+  const found = [...counts].sort((a, b) => b[1] - a[1]);
+  return found.length < 2 ? (found[0] ?? [""])[0] : found.map(([said, num]) => `${num} × ${said}`).join(" | ");
 }
 
 function statusText(row) {
@@ -62,7 +74,7 @@ function drawTable() {
   const body = rows.map((row) => {
     const box = make("input", { type: "checkbox", checked: selected.has(row.label), ariaLabel: "choose " + row.label });
     const line = make("tr", { title: row.label }, make("td", {}, box), ...all.map((column) =>
-      make("td", { textContent: column.text(row), className: column.name === "reason" ? "reason" : column.isText ? "text" : "" })));
+      make("td", { textContent: column.text(row), className: /reason|diagnosis/.test(column.name) ? "reason" : column.isText ? "text" : "" })));
     line.dataset.label = row.label;
     line.classList.toggle("selected", box.checked);
     line.classList.toggle("best", row === best);
