@@ -15,8 +15,12 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 
 from mlp_study.showing import console
+
+STARTING = "loading torch and the images"  # behind the bar until something is trained
+WIDE = 120  # columns of a terminal, from which on the bar has all that it knows
 
 
 class Bar:
@@ -39,21 +43,21 @@ class TrainingBar(Bar):
 
     def __init__(self, description: str, num_epochs: int, enabled: bool = True) -> None:
         output = console(stderr=True)
+        is_wide = output.width >= WIDE
         self._progress = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
+            TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, max_width=24)),
+            BarColumn(40 if is_wide else 8),
             TextColumn("epoch {task.fields[epochs]:.1f}/{task.total:.0f}"),
-            TextColumn("{task.fields[rate]:,.0f} images/s"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
+            *([TextColumn("{task.fields[rate]:,.0f} images/s"), TimeElapsedColumn()] if is_wide else []),
+            *([TextColumn("left")] if is_wide else []),
+            TimeRemainingColumn(compact=not is_wide),
+            TextColumn("{task.fields[note]}", markup=False),
             console=output,
             transient=True,
             disable=not (enabled and output.is_terminal),
         )
-        self._task = self._progress.add_task(description, total=num_epochs, rate=0.0, note="", epochs=0.0)
-        self._epochs = 0.0
+        self._task = self._progress.add_task(description, total=num_epochs, rate=0.0, note=STARTING, epochs=0.0)
+        self._epochs, self._note = 0.0, STARTING
         self._images = 0
         self._started = self._shown = time.perf_counter()
 
@@ -61,6 +65,8 @@ class TrainingBar(Bar):
         """So many epochs (or parts of one) and images more. Redrawn a few times a second at most."""
         self._epochs += epochs
         self._images += num_images
+        if self._note == STARTING:
+            self.note("")
         now = time.perf_counter()
         if now - self._shown > 0.2:
             self._shown = now
@@ -69,6 +75,7 @@ class TrainingBar(Bar):
 
     def note(self, text: str) -> None:
         """Change what stands behind the bar."""
+        self._note = text
         self._progress.update(self._task, note=text)
 
     def describe(self, description: str) -> None:

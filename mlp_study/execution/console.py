@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mlp_study.progress import TrainingBar
-from mlp_study.runs.listener import Listener, Worker
+from mlp_study.runs.listener import Listener, Worker, accuracy_shown
 from mlp_study.runs.result import FAILED, Result
 from mlp_study.runs.run import Run
 from mlp_study.showing import console, printable
@@ -33,6 +33,7 @@ class ConsoleListener(Listener):
         self.started = time.perf_counter()
         self.trained = 0.0
         self.workers: set[str] = set()
+        self.best = -1.0
 
     def planned(self, num_runs: int, num_complete: int, num_epochs: int, lines: Sequence[str]) -> None:
         """Print the plan and begin the bar."""
@@ -65,9 +66,13 @@ class ConsoleListener(Listener):
             self.console.print(text)
 
     def epoch(self, name: str, row: dict[str, float]) -> None:
-        """Put a run's loss behind the bar."""
-        if self.is_verbose and self.bar is not None:
-            self.bar.note("  ".join(f"{key} {row[key]:.4f}" for key in ("train_loss", "val_acc") if key in row))
+        """Put a loss and the best accuracy so far behind the bar: of many runs, those of the best one."""
+        accuracy = accuracy_shown(row)
+        if self.bar is None or (accuracy <= self.best and not self.is_verbose):
+            return
+        self.best = max(self.best, accuracy)
+        kind = "val_acc" if "val_acc" in row else "train_acc"
+        self.bar.note(f"loss {row['train_loss']:.3g}, best {kind} {self.best:.4f}")
 
     def ended(self, name: str, result: Result) -> None:
         """Print how a run ended."""

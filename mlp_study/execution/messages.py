@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from mlp_study.execution.task import Task
 from mlp_study.execution.workers import Ended, Event, Lost, Told
-from mlp_study.runs.listener import Listener
+from mlp_study.runs.listener import SHOWN, Listener, accuracy_shown
 from mlp_study.runs.result import Result
 
 SECONDS = 0.5  # between two words on how far training has come
@@ -59,6 +59,15 @@ class Telling(Listener):
     def __init__(self, task: int, outbox: Outbox) -> None:
         self.task, self.outbox = task, outbox
         self._epochs, self._images, self._told = 0.0, 0, time.monotonic()
+        self._best, self._waits = -1.0, False
+        self._row: tuple[str, dict[str, float]] = ("", {})
+
+    def epoch(self, name: str, row: dict[str, float]) -> None:
+        """Keep the best so far, which is what is shown of many; it is said with how far training has come."""
+        accuracy = accuracy_shown(row)
+        if accuracy > self._best:
+            self._best, self._waits = accuracy, True
+            self._row = name, {key: row[key] for key in SHOWN if key in row}
 
     def advanced(self, num_epochs: float, num_images: int) -> None:
         """Add it up, and say it now and then."""
@@ -82,6 +91,9 @@ class Telling(Listener):
 
     def flush(self) -> None:
         """Say how far training has come."""
+        if self._waits:
+            self._waits = False
+            self._tell("epoch", *self._row)
         self._tell("advanced", self._epochs, self._images)
         self._epochs, self._images, self._told = 0.0, 0, time.monotonic()
 
