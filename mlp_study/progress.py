@@ -73,6 +73,15 @@ class TrainingBar(Bar):
             rate = self._images / (now - self._started)
             self._progress.update(self._task, completed=self._epochs, epochs=self._epochs, rate=rate)
 
+    @property
+    def is_shown(self) -> bool:
+        """Whether it is on the terminal now."""
+        return not self._progress.disable and self._progress.live.is_started
+
+    def print(self, text: str) -> None:
+        """Print a line above it."""
+        self._progress.console.print(text)
+
     def note(self, text: str) -> None:
         """Change what stands behind the bar."""
         self._note = text

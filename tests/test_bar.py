@@ -38,7 +38,7 @@ def seen(columns, words, cwd):
 
 
 def test_first_a_word_then_a_bar_of_one_line_with_loss_and_best_accuracy(tmp_path):
-    words = ["-m", "data=digits", "optim=sgd,adam", "trainer.max_epochs=150", "hydra.sweep.dir=study", "logger=none"]
+    words = ["-m", "data=digits", "optim=sgd,adam", "trainer.max_epochs=60", "hydra.sweep.dir=study", "logger=none"]
     text = seen(80, words, tmp_path)
     assert text.startswith("starting\r")
     pieces = re.split(r"[\r\n]|\x1b\[[0-9;?]*[A-HJKf]", text)  # where the cursor goes elsewhere

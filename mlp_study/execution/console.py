@@ -8,6 +8,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from rich.console import Console
+
 from mlp_study.progress import TrainingBar
 from mlp_study.runs.listener import Listener, Worker, accuracy_shown
 from mlp_study.runs.result import FAILED, Result
@@ -53,7 +55,7 @@ class ConsoleListener(Listener):
 
     def remarked(self, line: str) -> None:
         """Print it as what it is, no result."""
-        self.errors.print(printable(line))
+        self._print(printable(line), self.errors)
 
     def advanced(self, num_epochs: float, num_images: int) -> None:
         """Move the bar."""
@@ -63,7 +65,7 @@ class ConsoleListener(Listener):
     def said(self, name: str, text: str) -> None:
         """Print it, if every epoch is to be seen."""
         if self.is_verbose:
-            self.console.print(text)
+            self._print(text)
 
     def epoch(self, name: str, row: dict[str, float]) -> None:
         """Put a loss and the best accuracy so far behind the bar: of many runs, those of the best one."""
@@ -79,20 +81,28 @@ class ConsoleListener(Listener):
         self.num_done += 1
         self.trained += result.timings["train_seconds"] or 0.0
         if self.is_verbose:
-            self.console.print(printable(f"results: {self.runs[name].folder}"))
+            self._print(printable(f"results: {self.runs[name].folder}"))
             return
         if self.bar is not None:
             self.bar.describe(f"{self.num_done}/{self.num_runs} runs")
         if self.num_runs == 1 and result.status == FAILED:
             log = self.runs[name].folder / "train.log"
-            self.console.print(printable(f"{name}: failed ({result.reason}); see {log}"))
+            self._print(printable(f"{name}: failed ({result.reason}); see {log}"))
         elif self.num_runs <= MOST_LINES:
-            self.console.print(printable(result.line()))
+            self._print(printable(result.line()))
 
     def taken(self, worker: Worker, names: Sequence[str]) -> None:
         """Count it, unless it is this process."""
         if worker.pid != os.getpid():
             self.workers.add(worker.name)
+
+    def _print(self, text: str, where: Console | None = None) -> None:
+        """Print a line; above the bar, where both are on the terminal."""
+        where = where or self.console
+        if self.bar is not None and self.bar.is_shown and where.is_terminal:
+            self.bar.print(text)
+        else:
+            where.print(text)
 
     def costs(self) -> None:
         """Print what the runs took."""
