@@ -8,7 +8,7 @@ from importlib import import_module
 
 from mlp_study.choices.rules import unknown
 from mlp_study.errors import UserError
-from mlp_study.program import program
+from mlp_study.program import program, waiting
 from mlp_study.version import __version__
 
 # Where each subcommand is, and what it does.
@@ -58,6 +58,8 @@ def _main(words: list[str]) -> None:
         return
     if words[0] not in SUBCOMMANDS:
         raise UserError(unknown(f"mlp {words[0]}", words[0], SUBCOMMANDS, what="command"))
+    if not {"-h", "--help", "--version"} & set(words):
+        waiting(f"mlp {words[0]}: starting ...")
     import_module(f"mlp_study.{SUBCOMMANDS[words[0]][0]}").main(words[1:])
 
 

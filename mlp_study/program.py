@@ -17,11 +17,13 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, NoReturn
 
 from mlp_study.errors import FAILED_EXIT_CODE, INTERRUPTED_EXIT_CODE, UserError, fail
+
+ERASE = "\x1b[K"  # what follows on the line of a terminal
 
 
 class Arguments(argparse.ArgumentParser):
@@ -120,12 +122,31 @@ def _not_lost(unraisable: Any) -> None:
         sys.__unraisablehook__(unraisable)
 
 
+def waiting(text: str) -> None:
+    """Show on the terminal what is waited for, until anything else is printed; where there is none, nothing."""
+    is_ours = isinstance(getattr(getattr(sys.stderr, "buffer", None), "raw", None), _Enduring)
+    if is_ours and os.isatty(2) and os.environ.get("TERM", "dumb") != "dumb":
+        with suppress(OSError):
+            os.write(2, f"\r{text}{ERASE}".encode())
+            _Enduring.is_waiting = True
+
+
+def _no_longer_waiting() -> None:
+    if _Enduring.is_waiting:
+        _Enduring.is_waiting = False
+        with suppress(OSError):
+            os.write(2, f"\r{ERASE}".encode())
+
+
 class _Enduring(io.RawIOBase):
     """A file descriptor that is written to as long as somebody reads it; from then on, /dev/null.
 
     Attributes:
         lost: why something that was to be seen was not, where nobody is to blame but the disk.
+        is_waiting: whether the terminal shows what is waited for.
     """
+
+    is_waiting = False
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -141,6 +162,7 @@ class _Enduring(io.RawIOBase):
         return os.isatty(self._descriptor)
 
     def write(self, content: Any) -> int:
+        _no_longer_waiting()
         try:
             return os.write(self._descriptor, content)
         except OSError as error:
@@ -173,6 +195,7 @@ def _enduring_output() -> Iterator[None]:
         if raw[0].lost is not None:
             fail(f"standard output: {raw[0].lost.strerror}", FAILED_EXIT_CODE)
     finally:
+        _no_longer_waiting()
         sys.stdout, sys.stderr = before
         for stream in own:
             stream.flush()

@@ -1,65 +1,89 @@
-"""What a person sees in a terminal while something is trained."""
+"""What a terminal shows while runs are trained: a line at once, then a bar with numbers, as wide as it may be."""
 
-import fcntl
-import os
-import pty
 import re
-import struct
-import subprocess
-import sys
-import termios
+
+import pytest
+from conftest import WITH_TORCH
+from rich.cells import cell_len
+from warm import Command
 
 from mlp_study.execution.messages import Telling
-from mlp_study.runs.listener import Listener
+from mlp_study.progress import TrainingBar
+
+QUICK = ["data=digits", "trainer.max_epochs=2", "trainer.limit_train_batches=20", "logger=none"]
+COLOUR, ELSEWHERE = re.compile(r"\x1b\[[0-9;]*m"), re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
 
 
-def seen(columns, words, cwd):
-    """What `mlp train WORDS` writes to a terminal of so many columns, piece by piece."""
-    master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
-    environment = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "NO_COLOR", "TTY_COMPATIBLE")}
-    command = [sys.executable, "-m", "mlp_study.train", *words]
-    process = subprocess.Popen(
-        command, cwd=cwd, stdin=slave, stdout=slave, stderr=slave, env={**environment, "TERM": "xterm"}
+def shown(folder, columns, *words):
+    """The lines that a terminal is told to show, one after the other."""
+    (folder / "columns").write_text(str(columns))
+    (ended,) = WITH_TORCH.run(Command([*words, *QUICK], str(folder), before="on_a_terminal"))
+    assert ended.code == 0, (folder / "shown").read_text()
+    written = COLOUR.sub("", (folder / "shown").read_text())
+    return [line.rstrip() for line in ELSEWHERE.sub("\n", written).split("\n") if line.strip()]
+
+
+@pytest.mark.parametrize("columns", [80, 160])
+def test_a_run_shows_its_loss_and_its_best_accuracy_so_far(tmp_path, columns):
+    lines = shown(tmp_path, columns, "hydra.run.dir=run")
+    assert lines[0] == "mlp train: starting ..."
+    bars = [line for line in lines if "━" in line]
+    assert all(re.match(r" ━+.* epoch \d\.\d/2  ", line) for line in bars)
+    assert "  loading torch and the images  " in bars[0]
+    first = re.search(r"train_loss (\S+) .*val_acc (\S+)", next(line for line in lines if line.startswith("epoch 1/2")))
+    assert any(f"  loss {first[1]}  best val_acc {first[2]}" in line for line in bars)
+    assert max(map(cell_len, bars)) < columns
+
+
+@pytest.mark.parametrize(("columns", "workers"), [(80, 1), (160, 2)])
+def test_a_grid_shows_its_best_run_so_far_by_workers_too(tmp_path, columns, workers):
+    words = ["-m", "optim=sgd,adam", "seed=0,1", "optim.lr=0.01", "hydra.sweep.dir=study"]
+    lines = shown(tmp_path, columns, *words, f"hydra.launcher.workers={workers}")
+    assert lines[0] == "mlp train: starting ..."
+    bars = [line for line in lines if "runs ━" in line]
+    final = max(float(line.split("val_acc ")[1].split()[0]) for line in lines if ": completed after" in line)
+    numbers = [re.search(r"loss \d\.\d+  best(?: val_acc)? (\d\.\d+) optim=(sgd|adam),se", line) for line in bars]
+    values = [float(found[1]) for found in numbers if found]
+    assert values == sorted(values)
+    assert values[-1] >= final > 0.5
+    assert any("  best val_acc " in line and re.search(r"seed=\d  .* images/s", line) for line in bars) == (
+        columns == 160
     )
-    os.close(slave)
-    pieces = []
-    while True:
-        try:
-            piece = os.read(master, 65536)
-        except OSError:  # everybody has closed it
-            break
-        if not piece:
-            break
-        pieces.append(piece)
-    os.close(master)
-    assert process.wait(timeout=60) == 0, b"".join(pieces).decode()
-    return b"".join(pieces).decode()
+    assert max(map(cell_len, bars)) < columns
 
 
-def test_first_a_word_then_a_bar_of_one_line_with_loss_and_best_accuracy(tmp_path):
-    words = ["-m", "data=digits", "optim=sgd,adam", "trainer.max_epochs=60", "hydra.sweep.dir=study", "logger=none"]
-    text = seen(80, words, tmp_path)
-    assert text.startswith("starting\r")
-    pieces = re.split(r"[\r\n]|\x1b\[[0-9;?]*[A-HJKf]", text)  # where the cursor goes elsewhere
-    plain = [re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", piece) for piece in pieces]
-    bars = [line for line in plain if re.search(r"epoch \d+\.\d/\d+", line)]
-    assert any("loading torch and the images" in bar for bar in bars)
-    assert any(re.search(r"loss \d\S*, best val_acc 0\.\d{4}", bar) for bar in bars), bars[-3:]
-    assert max(map(len, bars)) <= 80
+def test_a_pipe_gets_no_line_and_no_bar(train):
+    ended = train(*QUICK)
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.startswith("Layer (type)")
 
 
-def test_a_worker_tells_of_the_best_epoch_so_far_and_of_no_other():
-    told = []
+def test_a_worker_tells_of_its_best_epochs_now_and_then_and_of_no_other():
+    class Outbox(list):
+        put = list.append
 
-    class Sink:
-        def put(self, event):
-            told.append((event.method, event.arguments))
-
-    telling = Telling(0, Sink())
-    for name, accuracy in (("a", 0.5), ("b", 0.7), ("a", 0.6)):
-        telling.epoch(name, {"train_loss": 1.0, "val_acc": accuracy, "grad_norm/dense_1": 2.0})
+    outbox = Outbox()
+    telling = Telling(0, outbox)
+    for epoch, acc in enumerate((0.1, 0.5, 0.4, float("nan"))):
+        telling.epoch(f"run {epoch}", {"lr": 0.1, "train_loss": float("inf"), "train_acc": 0.9, "val_acc": acc})
+    assert not outbox
     telling.flush()
+    telling.epoch("run 9", {"train_loss": 0.1, "val_acc": 0.5})
     telling.flush()
-    assert [event for event in told if event[0] == "epoch"] == [("epoch", ("b", {"train_loss": 1.0, "val_acc": 0.7}))]
-    assert isinstance(telling, Listener)
+    told = [event.arguments for event in outbox if event.method == "epoch"]
+    assert told == [("run 1", {"val_acc": 0.5})]
+
+
+def test_what_does_not_fit_is_left_out_and_a_long_name_is_cut(monkeypatch):
+    long = "init=" + "w" * 300
+    for columns in (20, 40, 60, 80, 120, 200):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        bar = TrainingBar("3/12 runs", 180)
+        bar.advance(100.0, 60_000)
+        bar.show({"train_loss": 0.25, "val_acc": 0.5}, long)
+        (task,) = bar._progress.tasks
+        whole = f"{bar._front(task)} {'-' * bar._bar_width} {bar._rest(task)}"
+        assert cell_len(whole) < max(columns, 23)
+        assert (" 0.5000" in whole) == (columns > 40)
+        assert ("init=www" in whole) == (columns >= 60)
+        assert ("images/s" in whole) == (columns > 100)

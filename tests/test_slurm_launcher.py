@@ -124,6 +124,7 @@ def test_events_come_through_a_file_as_they_were_sent(tmp_path, grid):
     result = read_result(run)
     worker = Worker("job 7_0", "n1", 42, "cpu")
     first = [Taken(3, worker), Told(3, "advanced", (0.1, 32)), Told(3, "ended", (result.name, result))]
+    first.append(Told(3, "epoch", (result.name, {"val_acc": 0.5})))
     for event in first:
         post(path, event)
     append_text(path, '{"told": "adv')  # and it is killed

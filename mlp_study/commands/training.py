@@ -80,8 +80,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     if "--version" in typed_words:
         print(f"mlp_study {__version__}")
         return
-    if sys.stderr.isatty():  # within a second of Enter; whatever comes next is written over it
-        print("starting", end="\r", file=sys.stderr, flush=True)
     before, full_error = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
     with program():
         check_arguments(typed_words)

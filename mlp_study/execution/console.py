@@ -6,12 +6,14 @@ import os
 import resource
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from rich.console import Console
 
 from mlp_study.progress import TrainingBar
-from mlp_study.runs.listener import Listener, Worker, accuracy_shown
+from mlp_study.runs.leader import Leader
+from mlp_study.runs.listener import Listener, Worker
 from mlp_study.runs.result import FAILED, Result
 from mlp_study.runs.run import Run
 from mlp_study.showing import console, printable
@@ -34,8 +36,8 @@ class ConsoleListener(Listener):
         self.bar: TrainingBar | None = None
         self.started = time.perf_counter()
         self.trained = 0.0
+        self.leader = Leader()
         self.workers: set[str] = set()
-        self.best = -1.0
 
     def planned(self, num_runs: int, num_complete: int, num_epochs: int, lines: Sequence[str]) -> None:
         """Print the plan and begin the bar."""
@@ -49,13 +51,12 @@ class ConsoleListener(Listener):
             self.console.print(line)
         self.num_runs = num_runs - num_complete
         enabled = all(run.config.trainer.progress_bar for run in self.runs.values())
-        name = next(iter(self.runs)) if self.is_verbose else f"0/{self.num_runs} runs"
-        self.bar = TrainingBar(name, num_epochs, enabled)
+        self.bar = TrainingBar("" if self.is_verbose else f"0/{self.num_runs} runs", num_epochs, enabled)
         self.bar.__enter__()
 
     def remarked(self, line: str) -> None:
         """Print it as what it is, no result."""
-        self._print(printable(line), self.errors)
+        self._print(self.errors, printable(line))
 
     def advanced(self, num_epochs: float, num_images: int) -> None:
         """Move the bar."""
@@ -65,44 +66,42 @@ class ConsoleListener(Listener):
     def said(self, name: str, text: str) -> None:
         """Print it, if every epoch is to be seen."""
         if self.is_verbose:
-            self._print(text)
+            self._print(self.console, text)
 
     def epoch(self, name: str, row: dict[str, float]) -> None:
-        """Put a loss and the best accuracy so far behind the bar: of many runs, those of the best one."""
-        accuracy = accuracy_shown(row)
-        if self.bar is None or (accuracy <= self.best and not self.is_verbose):
+        """Show behind the bar how good the best is so far, and of a run alone its loss now."""
+        leads = self.leader.sees(name, row)
+        if self.bar is None or not (leads or self.is_verbose):
             return
-        self.best = max(self.best, accuracy)
-        kind = "val_acc" if "val_acc" in row else "train_acc"
-        self.bar.note(f"loss {row['train_loss']:.3g}, best {kind} {self.best:.4f}")
+        if self.is_verbose:
+            self.bar.show({**self.leader.row, "train_loss": row["train_loss"]})
+        else:
+            self.bar.show(self.leader.row, name)
 
     def ended(self, name: str, result: Result) -> None:
         """Print how a run ended."""
         self.num_done += 1
         self.trained += result.timings["train_seconds"] or 0.0
         if self.is_verbose:
-            self._print(printable(f"results: {self.runs[name].folder}"))
+            self._print(self.console, printable(f"results: {self.runs[name].folder}"))
             return
         if self.bar is not None:
             self.bar.describe(f"{self.num_done}/{self.num_runs} runs")
         if self.num_runs == 1 and result.status == FAILED:
             log = self.runs[name].folder / "train.log"
-            self._print(printable(f"{name}: failed ({result.reason}); see {log}"))
+            self._print(self.console, printable(f"{name}: failed ({result.reason}); see {log}"))
         elif self.num_runs <= MOST_LINES:
-            self._print(printable(result.line()))
+            self._print(self.console, printable(result.line()))
+
+    def _print(self, where: Console, text: str) -> None:
+        """Print a line where the bar may be."""
+        with self.bar.aside() if self.bar is not None and where.is_terminal else nullcontext():
+            where.print(text)
 
     def taken(self, worker: Worker, names: Sequence[str]) -> None:
         """Count it, unless it is this process."""
         if worker.pid != os.getpid():
             self.workers.add(worker.name)
-
-    def _print(self, text: str, where: Console | None = None) -> None:
-        """Print a line; above the bar, where both are on the terminal."""
-        where = where or self.console
-        if self.bar is not None and self.bar.is_shown and where.is_terminal:
-            self.bar.print(text)
-        else:
-            where.print(text)
 
     def costs(self) -> None:
         """Print what the runs took."""

@@ -79,4 +79,4 @@ def _decoded(task: int, said: Mapping[str, Any]) -> Event:
 
 
 def _restored(value: Any) -> Any:
-    return Result.read("result", value["result"]) if isinstance(value, Mapping) else value
+    return Result.read("result", value["result"]) if isinstance(value, Mapping) and "result" in value else value

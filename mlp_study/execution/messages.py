@@ -10,7 +10,8 @@ from typing import Any, Self
 
 from mlp_study.execution.task import Task
 from mlp_study.execution.workers import Ended, Event, Lost, Told
-from mlp_study.runs.listener import SHOWN, Listener, accuracy_shown
+from mlp_study.runs.leader import Leader
+from mlp_study.runs.listener import Listener
 from mlp_study.runs.result import Result
 
 SECONDS = 0.5  # between two words on how far training has come
@@ -59,15 +60,11 @@ class Telling(Listener):
     def __init__(self, task: int, outbox: Outbox) -> None:
         self.task, self.outbox = task, outbox
         self._epochs, self._images, self._told = 0.0, 0, time.monotonic()
-        self._best, self._waits = -1.0, False
-        self._row: tuple[str, dict[str, float]] = ("", {})
+        self._leader, self._is_new = Leader(), False
 
     def epoch(self, name: str, row: dict[str, float]) -> None:
-        """Keep the best so far, which is what is shown of many; it is said with how far training has come."""
-        accuracy = accuracy_shown(row)
-        if accuracy > self._best:
-            self._best, self._waits = accuracy, True
-            self._row = name, {key: row[key] for key in SHOWN if key in row}
+        """Keep the best, which is said now and then, with how far training has come."""
+        self._is_new |= self._leader.sees(name, row)
 
     def advanced(self, num_epochs: float, num_images: int) -> None:
         """Add it up, and say it now and then."""
@@ -90,10 +87,10 @@ class Telling(Listener):
         self._tell("saved")
 
     def flush(self) -> None:
-        """Say how far training has come."""
-        if self._waits:
-            self._waits = False
-            self._tell("epoch", *self._row)
+        """Say how far training has come, and what is new of the best."""
+        if self._is_new:
+            self._tell("epoch", self._leader.name, self._leader.row)
+            self._is_new = False
         self._tell("advanced", self._epochs, self._images)
         self._epochs, self._images, self._told = 0.0, 0, time.monotonic()
 

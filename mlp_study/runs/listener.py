@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlp_study.runs.result import Result
@@ -26,14 +26,6 @@ class Worker:
 
     def __str__(self) -> str:
         return f"{self.name} (process {self.pid} on {self.host})"
-
-
-SHOWN = ("train_loss", "train_acc", "val_acc")  # of an epoch, on the terminal
-
-
-def accuracy_shown(row: Mapping[str, float]) -> float:
-    """The accuracy that an epoch is told by: of validation images, or where there are none of training images."""
-    return row.get("val_acc", row.get("train_acc", -1.0))
 
 
 class Listener:
