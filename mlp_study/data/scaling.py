@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from mlp_study.files import replaced
 from mlp_study.reading import arrays, decoding
 
 SCALINGS = ("standard", "minmax", "none")
+CACHED = 2**20  # bytes
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Scaler:
         num_pixels = images.shape[1]
         mean, scale = np.zeros(num_pixels), np.ones(num_pixels)
         if name == "standard":
-            mean, scale = _standard(images.astype(np.float64))
+            mean, scale = _standard(images)
         elif name == "minmax" and largest is not None:
             scale = np.full(num_pixels, largest)
         elif name == "minmax":
@@ -47,8 +49,9 @@ class Scaler:
     def transform(self, images: np.ndarray, dtype: np.dtype | type = np.float32) -> np.ndarray:
         """Scale (N, pixels) in float64, chunk by chunk, and round once to `dtype`, which may not hold what is huge."""
         result = np.empty(images.shape, dtype)
-        for start in range(0, len(images), 8192):
-            rows = slice(start, start + 8192)
+        size = max(1, CACHED // (8 * images.shape[1]))
+        for start in range(0, len(images), size):
+            rows = slice(start, start + size)
             with np.errstate(over="ignore", invalid="ignore"):
                 result[rows] = (images[rows].astype(np.float64) - self.mean) / self.scale
         return result
@@ -84,10 +87,22 @@ def _standard(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     the bound on its error.
     """
     num, eps = len(images), np.finfo(np.float64).eps
-    mean = images.sum(0) / num
-    rest = images - mean
-    correction = rest.sum(0)
-    rest **= 2  # in place: it may be large
-    variance = (rest.sum(0) - correction**2 / num) / num
+    mean = _sum(images, lambda part: part) / num
+    correction = _sum(images, lambda part: part - mean)
+    squares = _sum(images, lambda part: (part - mean) ** 2)
+    variance = (squares - correction**2 / num) / num
     is_constant = variance <= num * eps * variance + (num * mean * eps) ** 2
     return mean, np.where(is_constant, 1.0, np.sqrt(variance))
+
+
+def _sum(images: np.ndarray, of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """The sum of `of` the rows, in float64; added in the order of one sum over all, in parts that fit into a cache."""
+    size = CACHED // (8 * images.shape[1]) if images.shape[1] > 1 else len(images)  # one column is not added in order
+    total: np.ndarray | None = None
+    for start in range(0, len(images), max(1, size)):
+        part = of(images[start : start + max(1, size)].astype(np.float64))
+        if total is not None:
+            part[0] += total
+        total = part.sum(0)
+    assert total is not None
+    return total
