@@ -67,12 +67,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     with CASES.open(newline="") as file:
         cases = list(csv.DictReader(file, delimiter="\t"))
+    num_all = len(cases)
     only = QUICK if arguments.quick else tuple(filter(None, arguments.only.split(",")))
     cases = [case for case in cases if not only or case["id"] in only]
     cases.sort(key=lambda case: len(case["overrides"]))  # shallow networks first
     rows = [judged(case, arguments) for case in track(cases, "cases")]
     alarms = [false_alarm for study in _studies(arguments.converged) for false_alarm in healthy_runs(study)]
-    write_text(arguments.out, document(rows, alarms, arguments))
+    write_text(arguments.out, document(rows, alarms, arguments, num_all))
     print(pd.DataFrame(rows).drop(columns="suspects").to_string(index=False))
     print(arguments.out)
 
@@ -187,12 +188,14 @@ def healthy_runs(run: Path) -> Iterator[dict[str, Any]]:
         yield {"run": str(run), "sick": bool(found), "symptoms": ", ".join(symptom.name for symptom in found)}
 
 
-def document(rows: Sequence[dict[str, Any]], alarms: Sequence[dict[str, Any]], arguments: argparse.Namespace) -> str:
+def document(
+    rows: Sequence[dict[str, Any]], alarms: Sequence[dict[str, Any]], arguments: argparse.Namespace, num_all: int
+) -> str:
     """DIAGNOSIS.md."""
     lines = [
         "# What the doctor finds", "",
-        f"Written by `make diagnose-cases`, from its runs: {len(rows)} cases, at most {arguments.most_epochs} epochs "
-        f"each, one seed, cures with a budget of {arguments.budget:g} and three seeds. `benchmarks/cases.tsv` has the "
+        f"Written by `make diagnose-cases`, from its runs: {len(rows)} of {num_all} cases, at most "
+        f"{arguments.most_epochs} epochs each, one seed, cures with a budget of {arguments.budget:g} and three seeds. `benchmarks/cases.tsv` has the "
         "cases and their sources. Thresholds were chosen on grades C and H.", "",
         "| cases | fail here | detected | true cause among the first three | cured, as good as the published fix | "
         "made healthy | random changes: cured | median cost, times the run's training |",
