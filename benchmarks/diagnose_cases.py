@@ -195,7 +195,8 @@ def document(
     lines = [
         "# What the doctor finds", "",
         f"Written by `make diagnose-cases`, from its runs: {len(rows)} of {num_all} cases, at most "
-        f"{arguments.most_epochs} epochs each, one seed, cures with a budget of {arguments.budget:g} and three seeds. `benchmarks/cases.tsv` has the "
+        f"{arguments.most_epochs} epochs each, one seed, cures with a budget of {arguments.budget:g} and three seeds. "
+        "`benchmarks/cases.tsv` has the "
         "cases and their sources. Thresholds were chosen on grades C and H.", "",
         "| cases | fail here | detected | true cause among the first three | cured, as good as the published fix | "
         "made healthy | random changes: cured | median cost, times the run's training |",
