@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 from soak.kills import WORDS, differences, left_behind
 
-from mlp_study.engines.snapshot import SNAPSHOT
+from mlp_study.engines.snapshot import SNAPSHOT, Snapshot
+from mlp_study.errors import UserError
 from mlp_study.execution.carry_out import carry_out
 from mlp_study.execution.ray_cluster import Asked
 from mlp_study.execution.ray_workers import hire
@@ -88,7 +89,7 @@ class Sweep:
         while True:
             for pid, (parent, folders) in self.training().items():
                 for folder in folders:
-                    if (folder / SNAPSHOT).exists() and folder not in but:
+                    if folder not in but and can_go_on(folder):
                         return pid, parent, folder
             assert self.process.poll() is None, self.process.communicate()
             assert time.monotonic() < until
@@ -97,6 +98,14 @@ class Sweep:
     def end(self) -> tuple[int, str, str]:
         out, err = self.process.communicate(timeout=LIMIT)
         return self.process.returncode, out, err
+
+
+def can_go_on(folder: Path) -> bool:
+    """Whether a snapshot says how far training has come; the first one only says who trains together."""
+    try:
+        return Snapshot.read(folder / SNAPSHOT).states is not None
+    except (OSError, UserError):  # not there, or no longer
+        return False
 
 
 def gone(sweep: Sweep, seconds: float) -> bool:
