@@ -11,7 +11,7 @@ from pathlib import Path
 from mlp_study.config import Config
 from mlp_study.errors import UserError
 from mlp_study.runs.asked import Asked
-from mlp_study.runs.result import EVIDENCE, HISTORY, UNFINISHED, Damaged, Result, read_result, read_rows
+from mlp_study.runs.result import EVIDENCE, FAILED, HISTORY, UNFINISHED, Damaged, Result, read_result, read_rows
 from mlp_study.runs.run import read_config
 from mlp_study.runs.unfinished import unfinished
 
@@ -35,13 +35,17 @@ class Patient:
     evidence: Sequence[Row]
 
     @classmethod
-    def read(cls, folder: Path) -> Patient:
+    def read(cls, folder: Path, result: Result | None = None) -> Patient:
         """The run in `folder`.
+
+        Args:
+            folder: of the run.
+            result: of whoever has read it already.
 
         Raises:
             UserError: there is none, its record is damaged, or it has not finished an epoch and tells nothing else.
         """
-        result = read_result(folder)
+        result = result or read_result(folder)
         if result is None:
             read_config(folder)  # says what is wrong where there is no run
             result = unfinished(folder, Asked.in_folder(folder.parent).runs.get(folder.name, ()))
@@ -49,7 +53,7 @@ class Patient:
         evidence = read_rows(folder, EVIDENCE) if (folder / EVIDENCE).exists() else []
         if evidence and [row.get("epoch") for row in evidence] != list(range(len(evidence))):
             raise Damaged(f"{folder / EVIDENCE}: damaged: not numbers for epochs 0, 1, 2, ...")
-        if result.status == UNFINISHED and not history:
+        if result.status in (UNFINISHED, FAILED) and not history:
             raise UserError(f"{folder}: has not finished an epoch; there is nothing to say of it yet")
         return cls(folder, result, history, evidence)
 

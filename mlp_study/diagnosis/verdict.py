@@ -11,6 +11,7 @@ from mlp_study.diagnosis.causes import Suspect, suspects
 from mlp_study.diagnosis.patient import Patient
 from mlp_study.diagnosis.symptoms import Symptom, symptoms
 from mlp_study.errors import UserError
+from mlp_study.runs.table import State
 
 
 @dataclass(frozen=True)
@@ -59,10 +60,17 @@ def diagnose(folder: Path) -> Verdict:
     return verdict(Patient.read(folder))
 
 
-def said_of(folder: Path) -> str:
-    """In a line, for a table; empty where nothing can be said."""
+def said_of(folder: Path, state: State | None = None) -> str:
+    """In a line, for a table; empty where nothing can be said.
+
+    Args:
+        folder: of the run.
+        state: of whoever has read it already: its result, or what is wrong with its record.
+    """
+    if isinstance(state, str):
+        return ""
     try:
-        return diagnose(folder).line()
+        return verdict(Patient.read(folder, state)).line()
     except UserError:
         return ""
 

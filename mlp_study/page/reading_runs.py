@@ -18,6 +18,8 @@ from mlp_study.runs.result import HISTORY, RESULT, UNFINISHED, Damaged, Result, 
 from mlp_study.runs.run import part_of, read_config, run_folders, setting_of
 from mlp_study.runs.table import State, state_of
 
+Stamp = tuple[float, int] | None  # when a file was written, and its size; None where there is none
+
 
 @dataclass(frozen=True)
 class ReadRun:
@@ -43,8 +45,7 @@ class Reader:
 
     def __init__(self, folders: Sequence[Path]) -> None:
         self.folders = list(folders)
-        self._ended: dict[Path, tuple[float, ReadRun]] = {}
-        self._open: dict[Path, tuple[tuple[float, int], ReadRun]] = {}
+        self._known: dict[Path, tuple[Stamp, ReadRun]] = {}
 
     def read(self) -> tuple[list[ReadRun], Asked]:
         """All runs as they stand now, sorted by name, and what was asked of the studies."""
@@ -66,17 +67,11 @@ class Reader:
         return runs, replace(all_asked[0], runs=words, swept=swept)
 
     def _run(self, folder: Path, asked: Asked) -> ReadRun:
-        stamp = _stamp(folder / RESULT)
-        if stamp is not None:
-            known = self._ended.get(folder)
-            if known is None or known[0] != stamp[0]:
-                known = self._ended[folder] = stamp[0], _read(folder, asked)
-            return known[1]
-        stamp = _stamp(folder / HISTORY) or (0.0, 0)
-        begun = self._open.get(folder)
-        if begun is None or begun[0] != stamp:
-            begun = self._open[folder] = stamp, _read(folder, asked)
-        return begun[1]
+        stamp = _stamp(folder / RESULT) or _stamp(folder / HISTORY)
+        known = self._known.get(folder)
+        if known is None or known[0] != stamp:
+            known = self._known[folder] = stamp, _read(folder, asked)
+        return known[1]
 
 
 def _completed(runs: Sequence[ReadRun]) -> list[ReadRun]:
@@ -140,7 +135,7 @@ def study_names(folders: Sequence[Path]) -> list[str]:
 
 def _read(folder: Path, asked: Asked) -> ReadRun:
     state = state_of(folder, asked)
-    nothing = ReadRun(folder, state, (), np.empty((0, 0), np.float32), said_of(folder))
+    nothing = ReadRun(folder, state, (), np.empty((0, 0), np.float32), said_of(folder, state))
     if isinstance(state, str) or not state.epochs:
         return nothing
     try:
@@ -154,7 +149,7 @@ def _read(folder: Path, asked: Asked) -> ReadRun:
     return ReadRun(folder, state, columns, curves, nothing.diagnosis)
 
 
-def _stamp(path: Path) -> tuple[float, int] | None:
+def _stamp(path: Path) -> Stamp:
     try:
         found = path.stat()
     except OSError:

@@ -138,7 +138,7 @@ def tables(folder: Path, failed: Sequence[Result] = ()) -> tuple[pd.DataFrame, p
     states = table.read_states(folder, asked, failed)
     frame = table.frame_of(states, asked)
     if not frame.empty:
-        frame["diagnosis"] = [said_of(folder / run) for run in frame["run"]]
+        frame["diagnosis"] = [said_of(folder / run, states[folder / run]) for run in frame["run"]]
     return frame, settings_table(states, asked)
 
 
