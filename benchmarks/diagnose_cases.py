@@ -110,7 +110,6 @@ def _cured(patient: Patient, aim: float, arguments: argparse.Namespace, home: Pa
     cured = curing.carry_out()
     works = [one for one in cured if one.helps]  # clearly better, by three seeds
     best = max((_best(one) for one in cured if one.cure.words), default=0.0)
-    aim = max(aim, 0.0)
     own = patient.result.timings.get("train_seconds") or 1.0
     spent = sum(_seconds(folder) for folder in run_folders(curing.home))
     lottery = Curing(patient, arguments.budget)

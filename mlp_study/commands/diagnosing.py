@@ -28,6 +28,7 @@ from mlp_study.program import Arguments, program
 from mlp_study.runs import under_way
 from mlp_study.runs.run import CONFIG, run_folders
 from mlp_study.showing import Columns, console, printable
+from mlp_study.sweeps.checks import check_ready
 
 MOST_SUSPECTS = 5
 DIAGNOSIS = "diagnosis.json"
@@ -109,9 +110,9 @@ def _study(folder: Path, as_json: bool) -> None:
 def _cure(patient: Patient, found: Verdict, arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """Train cures, and print what became of them."""
     from mlp_study.execution.console import ConsoleListener
-    from mlp_study.execution.curing import Curing, check_curable
+    from mlp_study.execution.curing import Curing
 
-    check_curable(patient)
+    check_ready(patient.config)
     command = ["python", "-m", "mlp_study.diagnose", *sys.argv[1:]]
     curing = Curing(patient, arguments.budget, " ".join(command))
     output = console(stderr=arguments.json)
@@ -127,7 +128,8 @@ def _cure(patient: Patient, found: Verdict, arguments: argparse.Namespace) -> li
             "change": str(one.cure), "against": one.cure.against,
             "accuracy": one.accuracies.mean if len(one.accuracies.values) else None,
             "sd": one.accuracies.sd if len(one.accuracies.values) > 1 else None, "seeds": len(one.accuracies.values),
-            "works": one.works, "helps": one.helps, "note": one.note, "command": under_way.command(one.command),
+            "works": one.works, "helps": one.helps, "note": one.note,
+            "run": one.folder.name, "command": under_way.command(one.command),
         }
         for one in results
     ]  # fmt: skip
@@ -162,13 +164,5 @@ def _best_cure(patient: Patient, cured: Sequence[dict[str, Any]] | None) -> Pati
     """The run of the first cure that works, to be drawn beside."""
     from mlp_study.execution.curing import CURES
 
-    works = next((row["change"] for row in cured or () if row["works"]), None)
-    if works is None:
-        return None
-    folders = [folder for folder in run_folders(patient.folder / CURES) if not folder.name.startswith("unchanged")]
-    wanted = set(works.split(" "))
-    for folder in folders:
-        found = Patient.read(folder)
-        if wanted <= set(found.result.overrides) and found.result.seed == patient.config.seed:
-            return found
-    return None
+    works = next((row["run"] for row in cured or () if row["works"]), None)
+    return None if works is None else Patient.read(patient.folder / CURES / works)

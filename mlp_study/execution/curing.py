@@ -10,7 +10,6 @@ from mlp_study.diagnosis.causes import suspects
 from mlp_study.diagnosis.cures import Cure, candidates, changed
 from mlp_study.diagnosis.patient import Patient
 from mlp_study.diagnosis.symptoms import symptoms
-from mlp_study.errors import UserError
 from mlp_study.execution.carry_out import carry_out
 from mlp_study.files import claimed
 from mlp_study.runs.asked import ask
@@ -25,7 +24,7 @@ from mlp_study.sweeps.words import run_folder, study_runs
 
 UNCHANGED = "unchanged"
 CURES = "cures"  # in the run's directory
-SEEDS, SEEDS_IF_TORN = 3, 8  # trained of what is compared; of a run whose own seeds disagree
+SEEDS = 3  # trained of what is compared
 FACTOR, RUNGS = 2, (0.2, 0.5)  # one in so many goes on, after these parts of the run
 CONFIRMED = 2  # cures that more seeds are trained of, the second if the first does not work
 WAVE = 5  # changes that are tried first: mostly one of them works, and the others need not be trained
@@ -41,6 +40,7 @@ class Cured:
         helps: whether three seeds are clearly better than the unchanged run.
         works: whether they are healthy, too.
         note: how it ended where it did not come to its end.
+        folder: of the run with the first seed.
         command: the words that train it.
     """
 
@@ -49,6 +49,7 @@ class Cured:
     helps: bool
     works: bool
     note: str
+    folder: Path
     command: tuple[str, ...]
 
 
@@ -127,7 +128,7 @@ class Curing:
                 break
         tried = {one.cure for one in cured}
         rest = [self._cured(cure, [results[cure]], base) for cure in dict.fromkeys([*ended, *results])]
-        plain = Cured(unchanged, base, False, False, self.patient.result.status, tuple(self.own))
+        plain = Cured(unchanged, base, False, False, self.patient.result.status, self.patient.folder, tuple(self.own))
         cured.sort(key=lambda one: (not one.works, not one.helps, -one.accuracies.mean))
         better = [one for one in cured if one.helps]
         others = [*(one for one in cured if not one.helps), *(one for one in rest if one.cure not in tried)]
@@ -143,7 +144,8 @@ class Curing:
         statuses = {result.status for result in results} - {COMPLETED}
         note = ", ".join(sorted(statuses)) or ("one seed" if len(results) == 1 else "")
         helps = len(results) >= SEEDS and len(values.values) == len(results) and clearly_below(base, values)
-        return Cured(cure, values, helps, helps and are_well, note, tuple(changed(self.own, cure.words)))
+        command = tuple(changed(self.own, cure.words))
+        return Cured(cure, values, helps, helps and are_well, note, folders[0], command)
 
     def _run(self, cure: Cure, seed: int) -> Run:
         words = [*changed(self.own, cure.words), f"seed={seed}", "logger=none"]
@@ -162,22 +164,4 @@ class Curing:
             earlier = {(0, r): (score(rows[:r], metric),) for r in self.rungs if len(rows) >= r}
             names = dict.fromkeys((run.name for run in runs), 0)
             halving = Halving(metric, FACTOR, (self.rungs,), names, earlier, self.patient.allowed)
-        by_length: dict[int, list[Run]] = {}
-        for run in runs:
-            by_length.setdefault(run.config.trainer.max_epochs, []).append(run)
-        results: dict[Path, Result] = {}
-        for group in by_length.values():
-            found = carry_out(group, "stack", listener, halving=halving)
-            results |= dict(zip((run.folder for run in group), found, strict=True))
-        return [results[run.folder] for run in runs]
-
-
-def check_curable(patient: Patient) -> None:
-    """See that cures can be trained for a run.
-
-    Raises:
-        UserError: its data are gone, say.
-    """
-    if not patient.result.overrides and not patient.config:
-        raise UserError(f"{patient.folder}: does not say how it was trained")
-    check_ready(patient.config)
+        return carry_out(runs, "stack", listener, halving=halving)
