@@ -18,15 +18,13 @@ from mlp_study.door.study import Study
 from mlp_study.door.trained_run import Run
 from mlp_study.errors import RunsFailed, UserError
 from mlp_study.files import claimed, replaced
-from mlp_study.page.study_page import write_page
-from mlp_study.runs import table
 from mlp_study.runs.asked import ask
 from mlp_study.runs.listener import Both, Listener
 from mlp_study.runs.result import FAILED, Result
 from mlp_study.runs.run import name_of
 from mlp_study.sweeps.checks import check_ready, check_workers
 from mlp_study.sweeps.grammar import spelled
-from mlp_study.sweeps.sweep import check_all, tables
+from mlp_study.sweeps.sweep import check_all, tables, write_tables
 from mlp_study.sweeps.words import single_run, study_runs
 
 Data = tuple[Any, ...] | Mapping[str, Any]
@@ -87,10 +85,7 @@ def sweep(
             end_earlier_jobs(home, listener)
             results = carry_out(runs, engine, listener, workers=local(workers))
         finally:  # of an interrupted one, too
-            frame, settings = tables(home, [result for result in results if result.status == FAILED])
-            table.write_table(home, frame)
-            table.write_table(home, settings, "cells.csv")
-            write_page([home])
+            write_tables(home, *tables(home, [result for result in results if result.status == FAILED]))
     failed = [f"{result.name}: {result.reason}" for result in results if result.status == FAILED]
     if failed:
         warnings.warn(f"{len(failed)} of {len(results)} runs failed: {'; '.join(failed)}", stacklevel=2)

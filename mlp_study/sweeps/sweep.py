@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 from mlp_study.diagnosis.verdict import said_of
 from mlp_study.errors import NotWritten, RunsFailed, UserError
 from mlp_study.files import claimed, remove_links
-from mlp_study.page.study_page import PAGE, write_page
+from mlp_study.page.study_page import write_page
 from mlp_study.runs import table, under_way
 from mlp_study.runs.asked import Asked, ask
 from mlp_study.runs.cells import settings_table
@@ -121,10 +121,19 @@ def show_tables(folder: Path, frame: pd.DataFrame, settings: pd.DataFrame) -> No
     """
     if not frame.empty:
         show(frame, settings, folder)
+    if (page := write_tables(folder, frame, settings)) is not None:
+        console().print(printable(f"page: {page}"), highlight=False)
+
+
+def write_tables(folder: Path, frame: pd.DataFrame, settings: pd.DataFrame) -> Path | None:
+    """Write the tables of a study and its page; returns the page, None where nothing has begun.
+
+    Raises:
+        NotWritten: the disk is full, say.
+    """
     table.write_table(folder, frame)
     table.write_table(folder, settings, "cells.csv")
-    if write_page([folder]) is not None:
-        console().print(printable(f"page: {folder / PAGE}"), highlight=False)
+    return write_page([folder])
 
 
 def tables(folder: Path, failed: Sequence[Result] = ()) -> tuple[pd.DataFrame, pd.DataFrame]:
