@@ -12,8 +12,9 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
 from mlp_study.figures.chosen import best_each, judged, swept
-from mlp_study.figures.rates import LOG_FROM, numbers_of
+from mlp_study.figures.rates import numbers_of
 from mlp_study.figures.style import GOOD, WIDE, caption
+from mlp_study.runs.asked import is_log
 from mlp_study.runs.cells import Cell, best_first, mean, values_of
 from mlp_study.runs.result import DIVERGED
 from mlp_study.showing import label
@@ -87,8 +88,7 @@ def _fields(cells: Sequence[Cell], key: str) -> tuple[list[str], dict[str, int]]
     if len(values) <= MOST_VALUES or not numbers:
         return values, {value: i for i, value in enumerate(values)}
     low, high = numbers[0], numbers[-1]
-    is_log = low > 0 and high >= LOG_FROM * low
-    edges = np.geomspace(low, high, BINS + 1) if is_log else np.linspace(low, high, BINS + 1)
+    edges = np.geomspace(low, high, BINS + 1) if is_log(numbers) else np.linspace(low, high, BINS + 1)
     names = [f"{a:.2g} to {b:.2g}" for a, b in pairwise(edges)]
     places = np.clip(np.searchsorted(edges, [float(value) for value in values], side="right") - 1, 0, BINS - 1)
     return names, dict(zip(values, places.tolist(), strict=True))

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from mlp_study.figures.chosen import Choices, ends_badly, judged, swept
 from mlp_study.figures.looks import Looks
 from mlp_study.figures.style import MARKERS, MOST_LINES, aim_at_good, band, caption, legend, log_if_wide
-from mlp_study.runs.asked import as_number
+from mlp_study.runs.asked import as_number, is_log
 from mlp_study.runs.cells import Cell, best_first, values_of
 from mlp_study.showing import label
 
@@ -21,7 +21,6 @@ TITLES = {
     "train_acc": "final training accuracy",
 }  # fmt: skip
 MOST_NAMED = 300  # letters of what is left out
-LOG_FROM = 10  # positive values that span so large a factor have a logarithmic axis
 
 
 def number_along(cells: Sequence[Cell], choices: Choices) -> str | None:
@@ -77,8 +76,7 @@ def learning_rates(cells: Sequence[Cell], choices: Choices | None = None, key: s
             own.setdefault("marker", MARKERS[i % len(MARKERS)])
             band(axis, frame, label(others) or "all", **own)
             axis.get_lines()[-1].set_markevery(1)
-        numbers = numbers_of(cells, key)
-        if key == RATE or (min(numbers) > 0 and max(numbers) >= LOG_FROM * min(numbers)):
+        if key == RATE or is_log(numbers_of(cells, key)):
             axis.set_xscale("log")
         axis.set_xlabel("learning rate" if key == RATE else label(key))
         axis.set_title(title)

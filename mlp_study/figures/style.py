@@ -27,11 +27,6 @@ MARKED = 6  # markers on a line, roughly
 mpl.rcParams["svg.hashsalt"] = "mlp_study"  # the same study draws the same file
 
 
-def look(i: int) -> dict[str, Any]:
-    """Colour and line style of the `i`-th line."""
-    return {"color": COLOURS[i % len(COLOURS)], "linestyle": STYLES[i // len(COLOURS) % len(STYLES)]}
-
-
 def band(axis: Any, frame: pd.DataFrame, label: str, marker: str | None = None, **looks: Any) -> None:
     """The mean of the columns of `frame` over its index, and a band from the lowest to the highest."""
     if frame.empty:

@@ -24,9 +24,7 @@ def curves(ranked: Sequence[tuple[int, ReadRun]], budget: int = BUDGET) -> dict[
         `columns`, names; `runs`: by number `epochs`, the epochs kept, `columns`, numbers of its columns, and `values`,
         base64 of little-endian float32, a column after the other; `left_out`, a sentence or nothing.
     """
-    columns = list(dict.fromkeys(key for key in FIRST)) + sorted(
-        {c for _, run in ranked for c in run.columns} - {*FIRST}
-    )
+    columns = [*FIRST, *sorted({c for _, run in ranked for c in run.columns} - {*FIRST})]
     places = {name: i for i, name in enumerate(columns)}
     num_first = sum(len([c for c in run.columns if c in FIRST]) * len(run.curves) for _, run in ranked)
     step = max(1, -(-num_first * 16 // 3 // budget))

@@ -14,13 +14,12 @@ import numpy as np
 from mlp_study.page.importance import Importance, coordinate, importance
 from mlp_study.page.packed_curves import curves
 from mlp_study.page.reading_runs import ReadRun, is_begun, study_names
-from mlp_study.runs.asked import Asked, as_number, pairs
+from mlp_study.runs.asked import Asked, as_number, is_log, pairs
 from mlp_study.runs.cells import Cell, beside, best_first, cells_of, mean, values_of
 from mlp_study.runs.ranking import ACCURACIES, BEST, run_rank
 from mlp_study.runs.result import DAMAGED, UNFINISHED, Result
 from mlp_study.runs.table import METRIC_COLUMNS
 
-LOG_FROM = 10  # a positive setting whose values span so large a factor has a logarithmic axis
 PICTURES, MATRICES = 1.5 * 2**20, 2**20  # characters that mistakes and confusion matrices may take
 PNG, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 
@@ -72,8 +71,7 @@ def _setting(key: str, values: Sequence[str]) -> dict[str, Any]:
     known = [number for number in numbers if number is not None and np.isfinite(number)]
     if len(known) < len(values):
         return {"key": key, "kind": "text", "values": values}
-    is_log = min(known) > 0 and max(known) >= LOG_FROM * min(known)
-    return {"key": key, "kind": "log" if is_log else "linear", "values": values}
+    return {"key": key, "kind": "log" if is_log(known) else "linear", "values": values}
 
 
 def _run(run: ReadRun, cell: int | None, metrics: Sequence[str]) -> dict[str, Any]:

@@ -107,6 +107,14 @@ def differing_keys(all_overrides: Sequence[Sequence[str]]) -> list[str]:
     return [key for key in keys if len({pair.get(key) for pair in found}) > 1]
 
 
+LOG_FROM = 10  # positive values that span so large a factor are looked at by their logarithms
+
+
+def is_log(numbers: Sequence[float]) -> bool:
+    """Whether the values of a setting belong on a logarithmic axis."""
+    return min(numbers) > 0 and max(numbers) >= LOG_FROM * min(numbers)
+
+
 def as_number(typed: str) -> float | None:
     """The number that a value is as it was typed, or None."""
     try:
