@@ -72,7 +72,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     cases = [case for case in cases if not only or case["id"] in only]
     cases.sort(key=lambda case: len(case["overrides"]))  # shallow networks first
     rows = [judged(case, arguments) for case in track(cases, "cases")]
-    alarms = [false_alarm for study in _studies(arguments.converged) for false_alarm in healthy_runs(study)]
+    runs = sorted({path.parent for path in arguments.converged.rglob("result.json")})
+    alarms = [seen for run in runs if (seen := converged(run)) is not None]
     write_text(arguments.out, document(rows, alarms, arguments, num_all))
     print(pd.DataFrame(rows).drop(columns="suspects").to_string(index=False))
     print(arguments.out)
@@ -172,19 +173,16 @@ def trained(words: Sequence[str], folder: Path, arguments: argparse.Namespace) -
     return folder
 
 
-def _studies(folder: Path) -> list[Path]:
-    return sorted({run.parent for run in folder.rglob("result.json")}) if folder.is_dir() else []
-
-
-def healthy_runs(run: Path) -> Iterator[dict[str, Any]]:
-    """Of one converged run whether the doctor calls it sick: its best epoch is its last ones, and above the allowed."""
+def converged(run: Path) -> dict[str, Any] | None:
+    """Of a run that has converged, to more than a linear classifier has, whether the doctor calls it sick."""
     try:
         patient = Patient.read(run)
     except mlp_study.UserError:
-        return
-    if patient.result.status == "completed" and patient.best >= 0.92:
-        found = symptoms(patient)
-        yield {"run": str(run), "sick": bool(found), "symptoms": ", ".join(symptom.name for symptom in found)}
+        return None
+    if patient.result.status != "completed" or patient.best < 0.92:
+        return None
+    found = symptoms(patient)
+    return {"run": str(run), "sick": bool(found), "symptoms": ", ".join(symptom.name for symptom in found)}
 
 
 def document(

@@ -73,11 +73,17 @@ def many(runs: Sequence[ReadRun]) -> Iterator[ReadRun]:
         yield replace(of, folder=of.folder.with_name(f"run-{number}"), state=state)
 
 
-def opened(folder: Path) -> tuple[float, float]:
-    """Open page.html; seconds until its table and all of it can be seen."""
+def chromium() -> str:
+    """Where the browser is; without one the program ends."""
     browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
     if browser is None:
         raise SystemExit("error: needs chromium or chrome on PATH")
+    return browser
+
+
+def opened(folder: Path) -> tuple[float, float]:
+    """Open page.html; seconds until its table and all of it can be seen."""
+    browser = chromium()
     with tempfile.TemporaryDirectory() as profile:
         command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--enable-logging=stderr"]
         command += [f"--user-data-dir={profile}", "--remote-debugging-port=0", "--proxy-server=127.0.0.1:9"]

@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from pathlib import Path
 from PIL import Image
 
 import mlp_study as ms
+from benchmarks.page import chromium
 from mlp_study.figures.saving import save
 
 GRID = ["optim=sgd,momentum,adam,rmsprop", "init=small,glorot,he_normal,large", "optim.lr=0.1,0.01,0.001"]
@@ -62,9 +62,7 @@ def train(*words: str) -> None:
 
 def shot(page: Path, picture: Path) -> None:
     """Have Chromium open a page and take its picture."""
-    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
-    if browser is None:
-        raise SystemExit("error: needs chromium or chrome on PATH")
+    browser = chromium()
     with tempfile.TemporaryDirectory() as profile:
         command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--hide-scrollbars"]
         command += [f"--user-data-dir={profile}", f"--window-size={WIDTH},{HEIGHT}", "--virtual-time-budget=8000"]
