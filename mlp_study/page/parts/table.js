@@ -74,7 +74,7 @@ function drawTable() {
   const body = rows.map((row) => {
     const box = make("input", { type: "checkbox", checked: selected.has(row.label), ariaLabel: "choose " + row.label });
     const line = make("tr", { title: row.label }, make("td", {}, box), ...all.map((column) =>
-      make("td", { textContent: column.text(row), className: /reason|diagnosis/.test(column.name) ? "reason" : column.isText ? "text" : "" })));
+      make("td", { textContent: column.text(row), title: column.text(row), className: /reason|diagnosis/.test(column.name) ? "reason" : column.isText ? "text" : "" })));
     line.dataset.label = row.label;
     line.classList.toggle("selected", box.checked);
     line.classList.toggle("best", row === best);
