@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections import Counter
 from dataclasses import dataclass, field
@@ -10,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from mlp_study.errors import UserError
-from mlp_study.runs.result import DAMAGED, FAILED, HISTORY, UNFINISHED, Damaged, Result, read_bytes, read_result
+from mlp_study.runs.ranking import run_rank
+from mlp_study.runs.result import COMPLETED, DAMAGED, FAILED, UNFINISHED, Damaged, Result, read_result
 from mlp_study.runs.run import CONFIG, run_folders
 from mlp_study.runs.under_way import UnderWay, silence
+from mlp_study.runs.unfinished import unfinished
 
 TRAINING, WAITING = "training", "waiting"  # of a study that is being carried out
 ORDER = ("completed", "stopped", "pruned", "diverged", FAILED, DAMAGED, TRAINING, WAITING, UNFINISHED)
@@ -41,6 +42,7 @@ class Standing:
     best: tuple[str, int, float] | None = None
     epochs: int = 0
     remarks: list[str] = field(default_factory=list)
+    _place: tuple[float, float, float] | None = None  # of the best, among all
 
     @classmethod
     def of(cls, folder: Path) -> Standing:
@@ -76,22 +78,22 @@ class Standing:
             self.runs[DAMAGED] += 1
             self.failed[run.name] = str(error)
             return
-        if result is not None:
+        if result is None:
+            self.runs[TRAINING if is_training else WAITING if self.is_alive else UNFINISHED] += 1
+            result = unfinished(run, ())
+        else:
             self.runs[result.status] += 1
-            self.epochs += result.epochs
             if result.status == FAILED:
                 self.failed[run.name] = result.reason
-            self._compare(run.name, *_best_of(result))
-            return
-        self.runs[TRAINING if is_training else WAITING if self.is_alive else UNFINISHED] += 1
-        rows = _rows(run)
-        self.epochs += len(rows)
-        for number, row in enumerate(rows, start=1):
-            self._compare(run.name, number, row.get("val_acc"))
+        self.epochs += result.epochs
+        self._compare(run.name, result)
 
-    def _compare(self, name: str, epoch: int, value: float | None) -> None:
-        if value is not None and math.isfinite(value) and (self.best is None or value > self.best[2]):
-            self.best = (name, epoch, value)
+    def _compare(self, name: str, result: Result) -> None:
+        """Keep it if it is the best so far, by `mlp_study.runs.ranking`, whether or not it has ended."""
+        value, place = result.metrics.get("best_val_acc"), run_rank(COMPLETED, result.metrics)
+        if value is not None and math.isfinite(value) and (self._place is None or place < self._place):
+            self.best = name, int(result.metrics.get("best_val_acc_epoch") or 0), value
+            self._place = place
 
     @property
     def seconds_left(self) -> float | None:
@@ -115,17 +117,3 @@ class Standing:
             "seconds_left": self.seconds_left,
             "under_way": None if self.under_way is None else self.under_way.as_dict(),
         }
-
-
-def _best_of(result: Result) -> tuple[int, float | None]:
-    return int(result.metrics.get("best_val_acc_epoch") or 0), result.metrics.get("best_val_acc")
-
-
-def _rows(run: Path) -> list[dict[str, float]]:
-    """The history of a run that has not ended, as far as it can be read."""
-    try:
-        content = (read_bytes(run / HISTORY) or b"").decode()
-        rows = list(csv.DictReader(content.splitlines()))
-        return [{key: float(row[key]) for key in ("val_acc",) if key in row} for row in rows]
-    except (Damaged, ValueError, TypeError):
-        return []
