@@ -224,11 +224,35 @@ def test_layers_and_summary():
         MLP(4, [3, 3], 2, activation=["tanh"])
 
 
+@pytest.mark.parametrize("rate", [0.2, 0.5, 0.9])
+def test_dropout_masks_are_independent_and_have_their_rate(rate):
+    """Over 20 seeds and two batches each: the rate; and nothing is told by a neighbour, in any direction."""
+    shape, masks = (64, 96), []
+    for seed in range(20):
+        layer = MLP(shape[1], [], 10, input_dropout=rate, seed=seed).layers[0]
+        masks.append(torch.stack([layer(torch.ones(shape)) > 0 for _ in range(2)]))
+    kept = torch.stack(masks).double()  # (seeds, batches, images, units)
+    num = kept.numel()
+    deviation = (rate * (1 - rate)) ** 0.5
+    assert kept.mean().item() == pytest.approx(1 - rate, abs=4 * deviation / num**0.5)
+    of_seed = kept.mean((1, 2, 3))
+    assert of_seed.std().item() == pytest.approx(deviation / (num / 20) ** 0.5, rel=0.6)
+    standard = (kept - kept.mean()) / deviation
+    for axis in range(4):  # the next seed, batch, image or unit
+        length = kept.shape[axis]
+        for gap in (1, 2, 3, 4):
+            if gap < length:
+                pairs = standard.narrow(axis, 0, length - gap) * standard.narrow(axis, gap, length - gap)
+                assert abs(pairs.mean().item()) < 4.5 / pairs.numel() ** 0.5, (axis, gap)
+    triples = standard[..., :-2] * standard[..., 1:-1] * standard[..., 2:]
+    assert abs(triples.mean().item()) < 4.5 / triples.numel() ** 0.5
+
+
 def test_dropout_keeps_the_mean_and_is_off_in_evaluation():
     mlp = MLP(1000, [], 10, input_dropout=0.4)
     layer, x = mlp.layers[0], torch.ones(200, 1000)
     assert layer(x).mean().item() == pytest.approx(1, abs=0.01)
-    assert layer(x).unique().tolist() == pytest.approx([0.0, 1 / 0.6])
+    assert layer(x).unique().tolist() == pytest.approx([0.0, 1 / 0.6], rel=1e-4)  # the rate is one of 65,536
     assert torch.equal(layer.eval()(x), x)
 
 

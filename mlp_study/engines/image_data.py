@@ -73,14 +73,23 @@ class Batches:
         return -(-self.num_images // self.rows)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        for rows in self.blocks():
+            yield self.images[rows], self.labels[rows]
+
+    def blocks(self) -> Iterator[Tensor]:
+        """The same as numbers of images, (rows,), on the device that trains."""
         self._at_start = self.generator.get_state()
         done, self._num_done = self._num_done, 0
         # Drawn on the CPU, so that the order is the same on every device.
-        order = torch.randperm(len(self.images), generator=self.generator)[: self.num_images].to(self.images.device)
-        for rows in order.split(self.rows):
-            left = rows[done:]
+        order = torch.randperm(len(self.images), generator=self.generator)[: self.num_images]
+        for rows in to_device(order, self.images.device).split(self.rows):
+            yield rows[done:]
             done = max(0, done - len(rows))
-            yield self.images[left], self.labels[left]
+
+
+def to_device(tensor: Tensor, device: torch.device) -> Tensor:
+    """A copy of a tensor of the CPU there, for which nobody waits."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
 
 
 class Slices:

@@ -42,9 +42,8 @@ def rests(runs: Sequence[Run], wholes: Sequence[Task]) -> list[Task]:
     ends = {run.folder: end.epochs for run in runs if (end := run.earlier()) is not None}
     tasks = []
     for whole in wholes:
-        num_seeds = len({run.config.seed for run in whole.runs})
         for num_epochs in sorted({ends[run.folder] for run in whole.runs if run.folder in ends}):
             left = tuple(run for run in whole.runs if ends.get(run.folder) == num_epochs)
-            rest = Rest(num_epochs, len(whole.runs), num_seeds)
+            rest = Rest(num_epochs, len(whole.runs))
             tasks.append(Task(left, whole.engine, left[0].folder / SNAPSHOT, rest))
     return tasks

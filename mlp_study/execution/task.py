@@ -19,17 +19,15 @@ class Rest:
     Attributes:
         num_epochs: that its runs have finished.
         num_members: that it would have begun with, had it been trained for so many from the start.
-        num_seeds: of these.
     """
 
     num_epochs: int
     num_members: int
-    num_seeds: int
 
     @property
     def common(self) -> dict[str, int]:
         """What its snapshot says of all its runs."""
-        return {"num_members": self.num_members, "num_seeds": self.num_seeds}
+        return {"num_members": self.num_members}
 
 
 @dataclass(frozen=True)

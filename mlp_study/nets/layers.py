@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -63,18 +64,47 @@ class Dense(nn.Linear):
         parameters.assign(parameters.tensors(self), arrays)
 
 
+# What becomes of a unit is decided by a number of 16 bits: four of them come out of a generator at once.
+LOWEST, LEVELS = -(2**15), 2**16
+
+
+def room(shape: Sequence[int], device: torch.device, *leading: int) -> Tensor:
+    """Where `draw` puts the bits for numbers of `shape`; (leading, words) for several of them."""
+    return torch.empty(*leading, -(-math.prod(shape) // 4), dtype=torch.int64, device=device)
+
+
+def draw(bits: Tensor, generator: Generator) -> None:
+    """Fill one row of `room`."""
+    bits.random_(-(2**63), None, generator=generator)
+
+
+def numbers(bits: Tensor, shape: Sequence[int]) -> Tensor:
+    """(..., words) -> (..., shape), int16, each of its 65,536 values as likely as any other."""
+    return bits.view(torch.int16)[..., : math.prod(shape)].unflatten(-1, tuple(shape))
+
+
 class Dropout(nn.Module):
     """Sets a fraction `rate` of the entries to zero while training and divides the others by 1 - rate.
 
     The masks come from a generator of the layer's own network, so they neither depend on nor disturb anything else.
+    They are drawn unit after unit, the images of a batch one after the other, as a stack has them. The rate is rounded
+    to 1 / 65,536, and what is left is divided by what is left then.
+
+    Attributes:
+        threshold: a number below it sets its entry to zero.
+        scale: of the others.
     """
 
     def __init__(self, rate: float, generator: Callable[[torch.device], Generator]) -> None:
         super().__init__()
         self.rate, self.generator = rate, generator
+        dropped = min(round(rate * LEVELS), LEVELS - 1)
+        self.threshold, self.scale = LOWEST + dropped, LEVELS / (LEVELS - dropped)
 
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102
         if not self.training:
             return x
-        keep = torch.empty_like(x).bernoulli_(1 - self.rate, generator=self.generator(x.device))
-        return x * keep / (1 - self.rate)
+        bits = room(x.shape, x.device)
+        draw(bits, self.generator(x.device))
+        kept = numbers(bits, x.mT.shape).mT.ge(self.threshold)
+        return x * kept.to(x.dtype).mul_(self.scale)

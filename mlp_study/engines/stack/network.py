@@ -1,9 +1,9 @@
 """M plain MLPs of one shape as one network: every layer has a leading member axis.
 
 Shapes: M members, B samples, `units` of a layer. Activations are (M, units, B), units first: then every product is one
-`bmm` over the members, each as fast as it can be, and layer one reads a batch that several members share without a
-copy. A member's numbers depend neither on how many others there are nor on its place among them: one big product over
-all members (torch's `linear`) would be as fast, and would sum in another order for another M.
+`bmm` over the members, each as fast as it can be, and layer one reads a batch that all members share without a copy.
+A member's numbers depend neither on how many others there are nor on its place among them: one big product over all
+members (torch's `linear`) would be as fast, and would sum in another order for another M.
 
 The products and their gradients are written out, into tensors that stay (a fresh gradient each step would cost as much
 memory traffic as the product). What stands between two products is computed by the functions that the plain MLP uses.
@@ -12,13 +12,12 @@ memory traffic as the product). What stands between two products is computed by 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mlp_study.nets.layers import ACTIVATIONS, Dense, Dropout
+from mlp_study.nets.layers import ACTIVATIONS, LOWEST, Dense, Dropout, draw, numbers, room
 from mlp_study.nets.mlp import MLP
 
 # The gradient behind an activation from that in front of it, g, its input z and its output a: (M, units, B) each. Those
@@ -29,11 +28,6 @@ SLOPES: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
     "relu": lambda g, z, a: torch.ops.aten.threshold_backward(g, a, 0),
     "linear": lambda g, z, a: g,
 }
-
-
-def _of(tensor: Any, members: slice | None) -> Any:
-    """A slice costs as much as a small product: only where there is something to cut."""
-    return tensor if members is None or tensor is None else tensor[members]
 
 
 class StackedDense:
@@ -52,16 +46,15 @@ class StackedDense:
         self.weight_grad = torch.zeros_like(self.weight)
         self.bias_grad = torch.zeros_like(self.bias) if self.bias is not None else None
 
-    def forward(self, members: slice | None, x: Tensor) -> Tensor:
-        """W x + b for some members, None for all: (m, in, B) -> (m, out, B)."""
-        weight, bias = _of(self.weight, members), _of(self.bias, members)
-        return torch.bmm(weight, x) if bias is None else torch.baddbmm(bias, weight, x)
+    def forward(self, x: Tensor) -> Tensor:
+        """W x + b: (M, in, B) -> (M, out, B)."""
+        return torch.bmm(self.weight, x) if self.bias is None else torch.baddbmm(self.bias, self.weight, x)
 
-    def backward_weight(self, members: slice | None, grad: Tensor, x: Tensor) -> None:
-        """Gradients from those of the output, (m, out, B), and the input, (m, in, B)."""
-        torch.bmm(grad, x.mT, out=_of(self.weight_grad, members))
+    def backward_weight(self, grad: Tensor, x: Tensor) -> None:
+        """Gradients from those of the output, (M, out, B), and the input, (M, in, B)."""
+        torch.bmm(grad, x.mT, out=self.weight_grad)
         if self.bias_grad is not None:
-            torch.sum(grad, 2, keepdim=True, out=_of(self.bias_grad, members))
+            torch.sum(grad, 2, keepdim=True, out=self.bias_grad)
 
     def backward_input(self, grad: Tensor) -> Tensor:
         """Gradient of the input, (M, in, B)."""
@@ -99,17 +92,20 @@ class StackedBatchNorm:
 class StackedDropout:
     """Dropout with each member's own rate and its own masks: those it would draw alone, in the same order."""
 
-    def __init__(self, rates: Sequence[float], dtype: torch.dtype, device: torch.device) -> None:
-        self.rates = list(rates)
-        self.keep_rate = torch.tensor([1 - rate for rate in rates], dtype=dtype, device=device)[:, None, None]
+    def __init__(self, layers: Sequence[Dropout | None], like: Tensor) -> None:
+        self.layers = list(layers)
+        thresholds = [layer.threshold if layer else LOWEST for layer in layers]
+        scales = [layer.scale if layer else 1.0 for layer in layers]
+        self._threshold = torch.tensor(thresholds, dtype=torch.int16, device=like.device)[:, None, None]
+        self._scale = torch.tensor(scales, dtype=like.dtype, device=like.device)[:, None, None]
 
-    def masks(self, x: Tensor, members: Sequence[MLP]) -> Tensor:
-        """Ones and zeros for x, (M, units, B)."""
-        keep = torch.ones(x.shape[0], x.shape[2], x.shape[1], dtype=x.dtype, device=x.device)  # as a run alone draws
-        for mask, rate, member in zip(keep, self.rates, members, strict=True):
-            if rate > 0:
-                mask.bernoulli_(1 - rate, generator=member.dropout_generator(x.device))
-        return keep.mT
+    def masks(self, x: Tensor) -> Tensor:
+        """What to multiply x with, (M, units, B): 0 or 1 / (1 - rate)."""
+        bits = room(x[0].shape, x.device, len(x))
+        for drawn, layer in zip(bits, self.layers, strict=True):
+            if layer is not None:
+                draw(drawn, layer.generator(x.device))
+        return numbers(bits, x[0].shape).ge(self._threshold) * self._scale
 
 
 class StackedMLP:
@@ -117,29 +113,26 @@ class StackedMLP:
 
     Args:
         members: the plain networks, on one device; their weights are copied, and `member` copies them back.
-        groups: how the members share batches: consecutive slices that together cover them.
     """
 
-    def __init__(self, members: Sequence[MLP], groups: Sequence[slice]) -> None:
-        self.members, self.groups = list(members), list(groups)
+    def __init__(self, members: Sequence[MLP]) -> None:
+        self.members = list(members)
         first = members[0]
         self.dense_names = list(first.dense)
         self.dense = [StackedDense([m.dense[name] for m in members]) for name in self.dense_names]
-        weight = self.dense[0].weight
         self.batch_norm: list[StackedBatchNorm | None] = []
         for i in range(len(self.dense) - 1):
             found = [_layer(m, f"batch_norm_{i + 1}") for m in members]
             self.batch_norm.append(StackedBatchNorm(found) if found[0] is not None else None)  # type: ignore[arg-type]
-        self._dtype, self._device = weight.dtype, weight.device
         self._find_dropout()
 
     def _find_dropout(self) -> None:
-        """Dropout layers, wherever any member has one. A member without one at that place has rate 0."""
+        """Dropout layers, wherever any member has one."""
 
         def stacked(name: str) -> StackedDropout | None:
-            layers = [_layer(m, name) for m in self.members]
-            rates = [layer.rate if isinstance(layer, Dropout) else 0.0 for layer in layers]
-            return StackedDropout(rates, self._dtype, self._device) if any(rates) else None
+            found = [_layer(m, name) for m in self.members]
+            layers = [layer if isinstance(layer, Dropout) else None for layer in found]
+            return StackedDropout(layers, self.dense[0].weight) if any(layers) else None
 
         self.input_dropout = stacked("input_dropout")
         self.dropout = [stacked(f"dropout_{i + 1}") for i in range(len(self.dense) - 1)]
@@ -147,31 +140,26 @@ class StackedMLP:
     def __len__(self) -> int:
         return len(self.members)
 
-    def forward(self, batches: Sequence[Tensor], training: bool) -> Tensor:
-        """Logits (M, classes, B) for one batch (B, pixels) per group; while training, keeps what `backward` needs.
+    def forward(self, batch: Tensor, training: bool) -> Tensor:
+        """Logits (M, classes, B); while training, keeps what `backward` needs.
 
         The gradients are ours: call this, like `backward`, under `torch.no_grad()`.
+
+        Args:
+            batch: (M, B, pixels), one for each member, or (1, B, pixels), which all of them share.
+            training: with dropout, and with the batch's own statistics in batch normalization.
         """
-        self._inputs = self._first_inputs(batches, training)
+        x = batch.mT.expand(len(self), -1, -1)
+        if self.input_dropout is not None and training:
+            x = x * self.input_dropout.masks(x)
+        self._inputs = [x]
         self._blocks: list[tuple[tuple[Tensor, ...], Tensor | None]] = []
-        z = self._first_product(self._inputs)
+        z = self.dense[0].forward(x)
         for i, dense in enumerate(self.dense[1:]):
             a = self._between(i, z, training)
-            self._inputs.append((None, a))
-            z = dense.forward(None, a)
+            self._inputs.append(a)
+            z = dense.forward(a)
         return z
-
-    def _first_product(self, inputs: Sequence[tuple[slice | None, Tensor]]) -> Tensor:
-        parts = [self.dense[0].forward(members, x) for members, x in inputs]
-        return parts[0] if len(parts) == 1 else torch.cat(parts)
-
-    def _first_inputs(self, batches: Sequence[Tensor], training: bool) -> list[tuple[slice | None, Tensor]]:
-        """Layer one's input for each group, (members of the group, pixels, B), without a copy if it can be."""
-        shared = [x.mT.expand(g.stop - g.start, -1, -1) for g, x in zip(self.groups, batches, strict=True)]
-        if self.input_dropout is None or not training:
-            return [(None, shared[0])] if len(shared) == 1 else list(zip(self.groups, shared, strict=True))
-        x = torch.cat(shared)
-        return [(None, x * self.input_dropout.masks(x, self.members) / self.input_dropout.keep_rate)]
 
     def _between(self, i: int, z: Tensor, training: bool) -> Tensor:
         """What stands between products i and i + 1: activation, batch normalization, dropout."""
@@ -190,18 +178,18 @@ class StackedMLP:
             a = a.detach()
         keep = None
         if dropout is not None and training:
-            keep = dropout.masks(a, self.members)
-            a = a * keep / dropout.keep_rate
+            keep = dropout.masks(a)
+            a = a * keep
         if training:
             self._blocks.append((inside, keep))
         return a
 
     def _between_backward(self, i: int, grad: Tensor) -> Tensor:
         """The gradient of z from that of the output of `_between`."""
-        activation, norm, dropout = self.dense[i].activation, self.batch_norm[i], self.dropout[i]
+        activation, norm = self.dense[i].activation, self.batch_norm[i]
         inside, keep = self._blocks[i]
-        if keep is not None and dropout is not None:
-            grad = grad * keep / dropout.keep_rate
+        if keep is not None:
+            grad = grad * keep
         if norm is None and activation in SLOPES:
             z, a = inside
             return SLOPES[activation](grad, z, a)
@@ -213,22 +201,19 @@ class StackedMLP:
 
     def backward(self, grad: Tensor) -> None:
         """Fill all gradients from that of the logits, (M, classes, B)."""
-        num_first = len(self._inputs) - (len(self.dense) - 1)
         for i in reversed(range(1, len(self.dense))):
-            members, x = self._inputs[num_first + i - 1]
-            self.dense[i].backward_weight(members, grad, x)
+            self.dense[i].backward_weight(grad, self._inputs[i])
             grad = self._between_backward(i - 1, self.dense[i].backward_input(grad))
-        for members, x in self._inputs[:num_first]:
-            self.dense[0].backward_weight(members, _of(grad, members), x)
+        self.dense[0].backward_weight(grad, self._inputs[0])
 
     @torch.no_grad()
-    def activations(self, batches: Sequence[Tensor]) -> list[Tensor]:
+    def activations(self, batch: Tensor) -> list[Tensor]:
         """What each dense layer hands on, (M, units, B) each, in evaluation mode; the last are the logits."""
-        z = self._first_product(self._first_inputs(batches, False))
+        z = self.dense[0].forward(batch.mT.expand(len(self), -1, -1))
         outputs = []
         for i, dense in enumerate(self.dense[1:]):
             outputs.append(ACTIVATIONS[self.dense[i].activation](z))
-            z = dense.forward(None, self._between(i, z, False))
+            z = dense.forward(self._between(i, z, False))
         return [*outputs, z]
 
     def parameters(self) -> list[tuple[Tensor, Tensor]]:
@@ -271,11 +256,8 @@ class StackedMLP:
 
     def keep(self, members: Sequence[int]) -> None:
         """Let all other members go; those kept stay in their order, and their numbers stay what they are."""
-        sizes = [len([m for m in members if g.start <= m < g.stop]) for g in self.groups]
-        stops = [sum(sizes[: i + 1]) for i in range(len(sizes))]
-        self.groups = [slice(stop - size, stop) for stop, size in zip(stops, sizes, strict=True) if size]
         self.members = [self.members[m] for m in members]
-        index = torch.tensor(list(members), device=self._device)
+        index = torch.tensor(list(members), device=self.dense[0].weight.device)
         for dense in self.dense:
             dense.weight = dense.weight[index]
             dense.bias = dense.bias[index] if dense.bias is not None else None

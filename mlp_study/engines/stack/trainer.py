@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,7 @@ from mlp_study.engines import checkpoint
 from mlp_study.engines.attempt import Attempt
 from mlp_study.engines.cohort import Cohort
 from mlp_study.engines.device import be_deterministic, flops_per_step, num_threads
-from mlp_study.engines.image_data import Batches, ImageData
+from mlp_study.engines.image_data import ImageData
 from mlp_study.engines.part import Part
 from mlp_study.engines.snapshot import Saver
 from mlp_study.engines.stack.grouping import EVAL_ROWS
@@ -82,15 +82,14 @@ class StackTrainer:
                 member.module.load_state_dict(member.restored["state_dict"])
                 member.module.on_load_checkpoint(member.restored)
         plain = [member.module.mlp.to(data.device, data.dtype) for member in members]
-        self.network = StackedMLP(plain, _runs_of_equal([config.seed for config in configs]))
+        self.network = StackedMLP(plain)
         self.updates = Updates(self.network, configs, data.num_batches)
-        seeds = dict.fromkeys(config.seed for config in configs)
-        # What it began with decides in which order sums are made up, also of those that go on without some.
+        # What it began with decides how many threads there are, also for those that go on without some.
         common = saver.restored.common if restored and saver.restored is not None else {}
         self.num_at_start = common.get("num_members", len(members))
-        self.num_seeds = common.get("num_seeds", len(seeds))
-        steps = max(1, data.steps_per_execution // self.num_seeds)  # several orders of batches fill the memory of one
-        self.batches = {seed: self._batches(seed, steps) for seed in seeds}
+        self.batches = {
+            config.seed: data.train_batches(streams(config.seed).order) for config in configs
+        }  # those of a seed see the same ones
         self.first_losses: Tensor | None = None
         self.num_images = data.train_batches(0).num_images  # in an epoch
         self.num_epochs = 0  # that are over
@@ -112,11 +111,6 @@ class StackTrainer:
         if "part" in restored[0]:
             parts = [content["part"] for content in restored]
             self.part = Part.restored(parts, (len(parts),), self.data.device)
-
-    def _batches(self, seed: int, steps_per_execution: int) -> Batches:
-        batches = self.data.train_batches(streams(seed).order)
-        batches.rows = self.batch_size * steps_per_execution
-        return batches
 
     def fit(self) -> None:
         """Train until every member has ended; each is recorded at its own epoch and leaves the computation."""
@@ -143,34 +137,35 @@ class StackTrainer:
 
     def _save(self) -> None:
         """Save a snapshot, between epochs or between two steps of one."""
-        common = {"num_members": self.num_at_start, "num_seeds": self.num_seeds, **self.cohort.state()}
+        common = {"num_members": self.num_at_start, **self.cohort.state()}
         self.saver.save([member.run for member in self.members], self._states, common)
 
     @torch.no_grad()
-    def train_epoch(self) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """One pass over the images: sums of losses and of hits, (M,), and the last batch of each group."""
+    def train_epoch(self) -> tuple[Tensor, Tensor, Tensor]:
+        """One pass over the images: sums of losses and of hits, (M,), and the last batch (M or 1, B, pixels)."""
         self.part = part = self.part or Part((len(self.members),), self.data.device)
         num_shown = sum(member.is_shown for member in self.members)
-        sizes = [g.stop - g.start for g in self.network.groups]
-        xs: list[Tensor] = []
+        images, labels = self.data.train
+        num_orders = 1 if len(self.batches) == 1 else len(self.members)
+        room = images.new_empty(num_orders * self.batch_size, images.shape[1])  # a step's images
         self.threads.pause()
         # Nothing in this loop asks the device for a number, as long as no snapshot is due.
-        for blocks in zip(*self.batches.values(), strict=True):
-            if not (num_images := len(blocks[0][0])):  # a snapshot was taken after it
+        for rows in self._blocks():
+            if not (num_images := rows.shape[1]):  # a snapshot was taken after it
                 continue
-            images = [block[0].split(self.batch_size) for block in blocks]
-            labels = [block[1].split(self.batch_size) for block in blocks]
-            for step in range(len(images[0])):
+            of_step = labels[rows].split(self.batch_size, 1)
+            for row, y in zip(rows.split(self.batch_size, 1), of_step, strict=True):
                 # At the very beginning of an epoch, the end of the last one was the time.
                 if self.saver.is_due(is_inside=True) and part.num:
                     self._add_seconds()
                     self._save()
                     self.threads.pause()
                     self._started = time.perf_counter()
-                xs = [image[step] for image in images]
-                ys = [group[step].expand(n, -1) for group, n in zip(labels, sizes, strict=True)]
-                y = ys[0] if len(ys) == 1 else torch.cat(ys)  # (M, B)
-                logits = self.network.forward(xs, training=True)  # (M, classes, B)
+                x = room[: row.numel()]
+                torch.index_select(images, 0, row.flatten(), out=x)
+                x = x.view(*row.shape, -1)
+                y = y.expand(len(self.members), -1)  # (M, B)
+                logits = self.network.forward(x, training=True)  # (M, classes, B)
                 mean, gradient = losses_and_gradient(self.loss, logits, y, self.output_activation)  # (M,)
                 self.network.backward(gradient)
                 penalties = self.updates.penalties(self.network)
@@ -184,7 +179,17 @@ class StackTrainer:
             self.listener.advanced(num_shown * num_images / self.num_images, num_shown * num_images)
         self.part = None
         self.num_epochs += 1
-        return part.losses, part.hits, xs
+        return part.losses, part.hits, x
+
+    def _blocks(self) -> Iterator[Tensor]:
+        """Which images each member sees, (M, rows), several batches at a time; (1, rows) where all see the same.
+
+        They are gathered just before a step needs them: so they are still in the caches when it does.
+        """
+        number = {seed: i for i, seed in enumerate(self.batches)}
+        of_member = torch.tensor([number[member.run.config.seed] for member in self.members], device=self.data.device)
+        for blocks in zip(*(batches.blocks() for batches in self.batches.values()), strict=True):
+            yield blocks[0][None] if len(blocks) == 1 else torch.stack(blocks)[of_member]
 
     def _rows(self, losses: Tensor, hits: Tensor) -> list[dict[str, float]]:
         """The epoch's numbers of each member, validation included."""
@@ -206,7 +211,7 @@ class StackTrainer:
 
         def judged(x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
             self.saver.answer()
-            logits = self.network.forward([x] * len(self.network.groups), training=False)  # (M, classes, B)
+            logits = self.network.forward(x[None], training=False)  # (M, classes, B)
             labels = labels.expand(len(logits), -1)
             losses = sample_losses(self.loss, logits.mT, labels, self.output_activation)
             return losses.sum(1, dtype=torch.float64), logits.argmax(1)
@@ -220,7 +225,7 @@ class StackTrainer:
         return (losses if penalties is None else losses + penalties).tolist()
 
     @torch.no_grad()
-    def _record(self, rows: list[dict[str, float]], last: list[Tensor]) -> None:
+    def _record(self, rows: list[dict[str, float]], last: Tensor) -> None:
         """Add the layers' statistics to the rows and hand them to the members."""
         activations = self.network.activations(last)
         states = [
@@ -287,9 +292,3 @@ class StackTrainer:
 def _may_change_threads(config: Config) -> bool:
     """Whether a step has the same bits with any number of threads: some activations, and float64, have not always."""
     return config.trainer.precision == "32-true" and set(config.model.activations) <= EXACT
-
-
-def _runs_of_equal(values: Sequence[Any]) -> list[slice]:
-    """Consecutive equal values as slices."""
-    starts = [i for i in range(len(values)) if i == 0 or values[i] != values[i - 1]]
-    return [slice(start, stop) for start, stop in zip(starts, [*starts[1:], len(values)], strict=True)]

@@ -1,7 +1,6 @@
 """The optimizers of a stack: each member has its own, with its own numbers, over views of the stacked weights.
 
-They are the very optimizers of a run alone. For the two families that are used most, SGD and Adam, torch's own fused
-kernels are called directly: `Optimizer.step` spends more time on bookkeeping than a small network's update takes.
+They are the very optimizers of a run alone; `mlp_study.engines.stack.kernels` does what their `step` does.
 """
 
 from __future__ import annotations
@@ -11,11 +10,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim import SGD, Adam, Optimizer
+from torch.optim import SGD, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from mlp_study.choices.schedules import Constant
 from mlp_study.config import Config
+from mlp_study.engines.stack.kernels import Scratch, step_of
 from mlp_study.engines.stack.network import StackedMLP
 
 
@@ -54,6 +54,7 @@ class Updates:
         )
         self._scheduled = [(m, factor) for m, factor in enumerate(self.factors) if factor is not None]
         self.steps: list[Callable[[], None]] = []
+        scratch = Scratch()
         for m, optimizer_ in enumerate(self.optimizers):
             pairs = network.member_parameters(m)
             group = optimizer_.param_groups[0]
@@ -63,7 +64,7 @@ class Updates:
                 parameter.grad = gradient
                 if state is not None:
                     optimizer_.state[parameter] = state
-            self.steps.append(_fused(optimizer_) or optimizer_.step)
+            self.steps.append(step_of(optimizer_, scratch))
 
     def restore(self, network: StackedMLP, contents: Sequence[dict[str, Any]]) -> None:
         """Go on from the optimizers of checkpoints, one for each member."""
@@ -131,45 +132,3 @@ def _bound(config: Config, algorithm: str) -> float:
     if trainer.gradient_clip_val is None or trainer.gradient_clip_algorithm != algorithm:
         return float("inf")
     return trainer.gradient_clip_val
-
-
-def _fused(optimizer_: Optimizer) -> Callable[[], None] | None:
-    """A step of `optimizer_` as one call of torch's fused kernel on the optimizer's own state; None if it has none."""
-    group = optimizer_.param_groups[0]
-    parameters = group["params"]
-    gradients = [parameter.grad for parameter in parameters]
-    if isinstance(optimizer_, SGD):
-        # From zero, a momentum buffer is after its first step what torch makes it: the gradient.
-        names = ["momentum_buffer"] if group["momentum"] else []
-        (buffers,) = _states(optimizer_, names) or ([],)
-        numbers = {key: group[key] for key in ("weight_decay", "momentum", "dampening", "nesterov", "maximize")}
-
-        def sgd_step() -> None:
-            torch._fused_sgd_(parameters, gradients, buffers, lr=group["lr"], is_first_step=False, **numbers)
-
-        return sgd_step
-    if isinstance(optimizer_, Adam):
-        means, squares = _states(optimizer_, ["exp_avg", "exp_avg_sq"])
-        step = optimizer_.state[parameters[0]].setdefault("step", torch.zeros((), device=parameters[0].device))
-        for parameter in parameters:
-            optimizer_.state[parameter]["step"] = step  # they are all at the same one
-        steps = [step] * len(parameters)
-        numbers = {key: group[key] for key in ("weight_decay", "eps", "maximize")}
-        numbers |= {"beta1": group["betas"][0], "beta2": group["betas"][1], "amsgrad": False}
-        kernel = torch._fused_adamw_ if group["decoupled_weight_decay"] else torch._fused_adam_
-
-        def adam_step() -> None:
-            step.add_(1)
-            kernel(parameters, gradients, means, squares, [], steps, lr=group["lr"], **numbers)
-
-        return adam_step
-    return None
-
-
-def _states(optimizer_: Optimizer, names: Sequence[str]) -> list[list[Tensor]]:
-    """The optimizer's state tensors by name, zero where it has none yet."""
-    parameters = optimizer_.param_groups[0]["params"]
-    for parameter in parameters:
-        for name in names:
-            optimizer_.state[parameter].setdefault(name, torch.zeros_like(parameter))
-    return [[optimizer_.state[parameter][name] for parameter in parameters] for name in names]
