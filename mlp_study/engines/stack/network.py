@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mlp_study.engines import products
 from mlp_study.nets.layers import ACTIVATIONS, LOWEST, Dense, Dropout, draw, numbers, room
 from mlp_study.nets.mlp import MLP
 
@@ -47,18 +48,18 @@ class StackedDense:
         self.bias_grad = torch.zeros_like(self.bias) if self.bias is not None else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """W x + b: (M, in, B) -> (M, out, B)."""
-        return torch.bmm(self.weight, x) if self.bias is None else torch.baddbmm(self.bias, self.weight, x)
+        """W x + b: (M, in, B), or (1, in, B) for all members -> (M, out, B)."""
+        return products.forward(self.weight, x, self.bias)
 
     def backward_weight(self, grad: Tensor, x: Tensor) -> None:
-        """Gradients from those of the output, (M, out, B), and the input, (M, in, B)."""
-        torch.bmm(grad, x.mT, out=self.weight_grad)
+        """Gradients from those of the output, (M, out, B), and the input, (M or 1, in, B)."""
+        products.backward_weight(grad, x, self.weight_grad)
         if self.bias_grad is not None:
             torch.sum(grad, 2, keepdim=True, out=self.bias_grad)
 
     def backward_input(self, grad: Tensor) -> Tensor:
         """Gradient of the input, (M, in, B)."""
-        return torch.bmm(self.weight.mT, grad)
+        return products.backward_input(self.weight, grad)
 
 
 class StackedBatchNorm:
@@ -149,8 +150,9 @@ class StackedMLP:
             batch: (M, B, pixels), one for each member, or (1, B, pixels), which all of them share.
             training: with dropout, and with the batch's own statistics in batch normalization.
         """
-        x = batch.mT.expand(len(self), -1, -1)
+        x = batch.mT
         if self.input_dropout is not None and training:
+            x = x.expand(len(self), -1, -1)
             x = x * self.input_dropout.masks(x)
         self._inputs = [x]
         self._blocks: list[tuple[tuple[Tensor, ...], Tensor | None]] = []
@@ -209,7 +211,7 @@ class StackedMLP:
     @torch.no_grad()
     def activations(self, batch: Tensor) -> list[Tensor]:
         """What each dense layer hands on, (M, units, B) each, in evaluation mode; the last are the logits."""
-        z = self.dense[0].forward(batch.mT.expand(len(self), -1, -1))
+        z = self.dense[0].forward(batch.mT)
         outputs = []
         for i, dense in enumerate(self.dense[1:]):
             outputs.append(ACTIVATIONS[self.dense[i].activation](z))
