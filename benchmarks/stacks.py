@@ -39,7 +39,7 @@ def stacked(row: Row, limit: int | None, threads: int) -> tuple[Callable[[], flo
     trainer = trainer_of(row, limit)
 
     def epoch() -> float:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(min(threads, trainer.threads.number))
         started = time.perf_counter()
         trainer.train_epoch()
         return (time.perf_counter() - started) / row.num

@@ -3,11 +3,12 @@
 import pytest
 import torch
 
-from mlp_study.engines.stack.network import SLOPES, StackedMLP
+from mlp_study.engines.stack.activations import ACTIVATIONS
+from mlp_study.engines.stack.network import StackedMLP
 from mlp_study.nets.mlp import MLP
 
 
-@pytest.mark.parametrize("activation", SLOPES)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_written_out_slopes_are_autograds(activation):
     members = [MLP(6, [5, 4], 3, activation=activation, seed=seed).double() for seed in range(3)]
     stack = StackedMLP(members)

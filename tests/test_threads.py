@@ -65,7 +65,7 @@ def test_where_the_result_depends_on_it_the_number_stays():
     assert machine.spent[1] == 0
 
 
-@pytest.mark.parametrize("activation", ["tanh", "relu"])
+@pytest.mark.parametrize("activation", ["tanh", "relu", "sigmoid", "gelu", "softplus"])
 def test_bytes_do_not_depend_on_when_it_changes(tmp_path, monkeypatch, activation):
     class Alternating(Threads):
         def stepped(self):

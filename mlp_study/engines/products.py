@@ -32,12 +32,11 @@ def forward(weight: Tensor, x: Tensor, bias: Tensor | None) -> Tensor:
         x: (M, in, B), or (1, in, B) where all M share it.
         bias: (M, out, 1).
     """
-    num, x_num, columns = len(weight), len(x), x.shape[2]
+    num, columns = len(weight), x.shape[2]
     if not _is_for_onednn(weight, columns):
-        x = x.expand(num, -1, -1)
-        return torch.bmm(weight, x) if bias is None else torch.baddbmm(bias, weight, x)
+        return _small(weight, x.expand(num, -1, -1), bias)
     with _OneDNN():
-        if x_num == num:
+        if len(x) == num:
             return torch.bmm(weight, x) if bias is None else torch.baddbmm(bias, weight, x)
         # One product, whose numbers are the same; MKL's would depend on M.
         rows = weight.flatten(0, 1)
@@ -49,7 +48,7 @@ def backward_weight(grad: Tensor, x: Tensor, out: Tensor) -> None:
     """g x^T: (M, out, B) and (M or 1, in, B) -> `out` (M, out, in)."""
     num, columns = len(grad), x.shape[2]
     if not _is_for_onednn(out, columns):
-        torch.bmm(grad, x.mT.expand(num, -1, -1), out=out)
+        _small(grad, x.mT.expand(num, -1, -1), out=out)
         return
     with _OneDNN():
         if len(x) == num:
@@ -61,9 +60,19 @@ def backward_weight(grad: Tensor, x: Tensor, out: Tensor) -> None:
 def backward_input(weight: Tensor, grad: Tensor) -> Tensor:
     """W^T g: (M, out, in) and (M, out, B) -> (M, in, B)."""
     if not _is_for_onednn(weight, grad.shape[2]):
-        return torch.bmm(weight.mT, grad)
+        return _small(weight.mT, grad)
     with _OneDNN():
         return torch.bmm(weight.mT, grad)
+
+
+def _small(a: Tensor, b: Tensor, bias: Tensor | None = None, out: Tensor | None = None) -> Tensor:
+    """a b, and bias. MKL divides a product that is alone among the threads, and sums it otherwise than one of many."""
+    if len(a) == 1 and torch.get_num_threads() > 1 and 2.0 * a[0].numel() * b.shape[2] < LARGE:
+        found = _small(a.expand(2, -1, -1), b.expand(2, -1, -1), bias)[:1]
+        return found if out is None else out.copy_(found)
+    if bias is not None:
+        return torch.baddbmm(bias, a, b)
+    return torch.bmm(a, b) if out is None else torch.bmm(a, b, out=out)
 
 
 @contextmanager

@@ -6,29 +6,22 @@ A member's numbers depend neither on how many others there are nor on its place 
 members (torch's `linear`) would be as fast, and would sum in another order for another M.
 
 The products and their gradients are written out, into tensors that stay (a fresh gradient each step would cost as much
-memory traffic as the product). What stands between two products is computed by the functions that the plain MLP uses.
+memory traffic as the product).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mlp_study.engines import products
-from mlp_study.nets.layers import ACTIVATIONS, LOWEST, Dense, Dropout, draw, numbers, room
+from mlp_study.engines.stack.activations import ACTIVATIONS
+from mlp_study.nets.layers import LOWEST, Dense, Dropout, draw, numbers, room
 from mlp_study.nets.mlp import MLP
-
-# The gradient behind an activation from that in front of it, g, its input z and its output a: (M, units, B) each. Those
-# that are missing here, and batch normalization, are left to autograd, which costs a tenth of a small step.
-SLOPES: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
-    "tanh": lambda g, z, a: torch.ops.aten.tanh_backward(g, a),
-    "sigmoid": lambda g, z, a: torch.ops.aten.sigmoid_backward(g, a),
-    "relu": lambda g, z, a: torch.ops.aten.threshold_backward(g, a, 0),
-    "linear": lambda g, z, a: g,
-}
 
 
 class StackedDense:
@@ -109,6 +102,21 @@ class StackedDropout:
         return numbers(bits, x[0].shape).ge(self._threshold) * self._scale
 
 
+class Block(NamedTuple):
+    """What the way back between two products needs: (M, units, B) each.
+
+    Attributes:
+        z, activated: in front of the activation and behind it.
+        normalized: with batch normalization its output and what it was made of, for autograd.
+        keep: what dropout multiplied with.
+    """
+
+    z: Tensor
+    activated: Tensor
+    normalized: tuple[Tensor, ...]
+    keep: Tensor | None
+
+
 class StackedMLP:
     """M plain MLPs of one shape, trained as one.
 
@@ -155,7 +163,7 @@ class StackedMLP:
             x = x.expand(len(self), -1, -1)
             x = x * self.input_dropout.masks(x)
         self._inputs = [x]
-        self._blocks: list[tuple[tuple[Tensor, ...], Tensor | None]] = []
+        self._blocks: list[Block] = []
         z = self.dense[0].forward(x)
         for i, dense in enumerate(self.dense[1:]):
             a = self._between(i, z, training)
@@ -165,41 +173,34 @@ class StackedMLP:
 
     def _between(self, i: int, z: Tensor, training: bool) -> Tensor:
         """What stands between products i and i + 1: activation, batch normalization, dropout."""
-        activation, norm, dropout = self.dense[i].activation, self.batch_norm[i], self.dropout[i]
-        if norm is None and (activation in SLOPES or not training):
-            a = ACTIVATIONS[activation](z)
-            inside: tuple[Tensor, ...] = (z, a)
-        else:
+        norm, dropout = self.batch_norm[i], self.dropout[i]
+        a = activated = ACTIVATIONS[self.dense[i].activation].value(z)
+        normalized: tuple[Tensor, ...] = ()
+        if norm is not None:
             with torch.set_grad_enabled(training):
-                leaves = [z, *([norm.weight, norm.bias] if norm else [])]
-                leaves = [leaf.detach().requires_grad_(training) for leaf in leaves]
-                a = ACTIVATIONS[activation](leaves[0])
-                if norm is not None:
-                    a = norm(a, leaves[1], leaves[2], training)
-            inside = (a, *leaves)
+                x, weight, bias = (leaf.detach().requires_grad_(training) for leaf in (a, norm.weight, norm.bias))
+                a = norm(x, weight, bias, training)
+            normalized = (a, x, weight, bias)
             a = a.detach()
         keep = None
         if dropout is not None and training:
             keep = dropout.masks(a)
             a = a * keep
         if training:
-            self._blocks.append((inside, keep))
+            self._blocks.append(Block(z, activated, normalized, keep))
         return a
 
     def _between_backward(self, i: int, grad: Tensor) -> Tensor:
         """The gradient of z from that of the output of `_between`."""
-        activation, norm = self.dense[i].activation, self.batch_norm[i]
-        inside, keep = self._blocks[i]
-        if keep is not None:
-            grad = grad * keep
-        if norm is None and activation in SLOPES:
-            z, a = inside
-            return SLOPES[activation](grad, z, a)
-        grads = torch.autograd.grad(inside[0], inside[1:], grad)
+        norm, block = self.batch_norm[i], self._blocks[i]
+        if block.keep is not None:
+            grad = grad * block.keep
         if norm is not None:
+            grads = torch.autograd.grad(block.normalized[0], block.normalized[1:], grad)
+            grad = grads[0]
             norm.weight_grad.copy_(grads[1])
             norm.bias_grad.copy_(grads[2])
-        return grads[0]
+        return ACTIVATIONS[self.dense[i].activation].slope(grad, block.z, block.activated)
 
     def backward(self, grad: Tensor) -> None:
         """Fill all gradients from that of the logits, (M, classes, B)."""
@@ -214,7 +215,7 @@ class StackedMLP:
         z = self.dense[0].forward(batch.mT)
         outputs = []
         for i, dense in enumerate(self.dense[1:]):
-            outputs.append(ACTIVATIONS[self.dense[i].activation](z))
+            outputs.append(ACTIVATIONS[self.dense[i].activation].value(z))
             z = dense.forward(self._between(i, z, False))
         return [*outputs, z]
 

@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mlp_study.config import Config
 from mlp_study.engines import checkpoint
 from mlp_study.engines.attempt import Attempt
 from mlp_study.engines.cohort import Cohort
@@ -29,9 +28,6 @@ from mlp_study.learning.losses import losses_and_gradient, sample_losses
 from mlp_study.runs.listener import Listener
 from mlp_study.runs.result import DIVERGED, FAILED
 from mlp_study.seeds import streams
-
-# Of these, an entry has the same bits wherever it stands in a tensor.
-EXACT = {"tanh", "relu", "leaky_relu", "softsign", "linear"}
 
 
 def train(
@@ -94,7 +90,7 @@ class StackTrainer:
         self.num_images = data.train_batches(0).num_images  # in an epoch
         self.num_epochs = 0  # that are over
         most = num_threads(self.num_at_start * flops_per_step(members[0].module.mlp, self.batch_size))
-        self.threads = Threads(most, changes=data.device.type == "cpu" and _may_change_threads(configs[0]))
+        self.threads = Threads(most, changes=data.device.type == "cpu" and data.dtype == torch.float32)
         self.part: Part | None = None  # of the epoch under way
         self._started = 0.0
         if restored:
@@ -287,8 +283,3 @@ class StackTrainer:
         self.updates.keep(self.network, kept)
         seeds = {member.run.config.seed for member in self.members}
         self.batches = {seed: batches for seed, batches in self.batches.items() if seed in seeds}
-
-
-def _may_change_threads(config: Config) -> bool:
-    """Whether a step has the same bits with any number of threads: some activations, and float64, have not always."""
-    return config.trainer.precision == "32-true" and set(config.model.activations) <= EXACT
