@@ -7,7 +7,8 @@ First one network, 784-100-10: a plain loop, this project, Lightning as template
     python -m benchmarks.bench --rounds 5
     python -m benchmarks.bench --quick      one round of 200 mini-batches: a first look, not to be quoted
 
-Then whole sweeps, as commands (`benchmarks.sweeps`): workers, snapshots, a thousand runs, a busy machine.
+Then stacks of many kinds, row by row (`benchmarks.rows`), beside their bare products, JAX and Keras. Then whole sweeps,
+as commands (`benchmarks.sweeps`): workers, snapshots, a thousand runs, a busy machine.
 
 The ways are run in turn, round after round, so that a machine whose speed drifts slows all of them; the table shows
 each one's fastest and median epoch and its ratio to the plain loop, from the medians.
@@ -33,7 +34,8 @@ from rich.table import Table
 from torch import nn
 from torch.nn import functional as F
 
-from benchmarks import grid, sweeps
+from benchmarks import grid, stacks, sweeps
+from benchmarks.rows import ROWS
 from mlp_study.config.sections import Mnist
 from mlp_study.engines.datamodule import ImageDataModule
 from mlp_study.engines.device import prepare_processor
@@ -143,7 +145,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3, help="how often each way is timed (default 3)")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="torch's threads")
-    parser.add_argument("--only", choices=["single", "grid", "sweeps"], help="one of the three parts")
+    parser.add_argument("--only", choices=["single", "grid", "stacks", "sweeps"], help="one of the parts")
     parser.add_argument("--profile", action="store_true", help="say instead where a stack of twelve spends its time")
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_true", help=f"one round of {QUICK_BATCHES} mini-batches")
@@ -160,8 +162,11 @@ def main(argv: Sequence[str] | None = None) -> None:
             epoch()
         pstats.Stats(profile).sort_stats("tottime").print_stats(14)
         return
-    if arguments.only != "sweeps":
+    if arguments.only in (None, "single", "grid"):
         _epochs(arguments, threads, limit)
+    if arguments.only in (None, "stacks"):
+        rows = ROWS[:: 1 if limit is None else 4 if arguments.quick else 12]
+        stacks.main(arguments.rounds if limit is None else 1, threads, limit, rows)
     if arguments.only in (None, "sweeps"):
         whole = replace(sweeps.FULL, rounds=arguments.rounds)
         sweeps.main(sweeps.QUICK if arguments.quick else sweeps.SMOKE if arguments.smoke else whole)

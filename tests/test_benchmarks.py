@@ -15,7 +15,10 @@ from warm import Command
 from benchmarks import agreement, bench, diagnose_cases, page, pictures, search, sweeps
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
-COVERED = {"__init__", "agreement", "bench", "diagnose_cases", "grid", "page", "pictures", "search", "sweeps"}
+COVERED = {
+    "__init__", "agreement", "bench", "diagnose_cases", "grid", "page", "pictures", "rivals", "rows", "search",
+    "stacks", "sweeps",
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -42,6 +45,8 @@ def test_bench_times_every_way_and_prints_ratios(tmp_path, capsys, monkeypatch, 
         row = re.search(rf"│ {way} +│ +([\d.]+) │ +([\d.]+) │ +([\d.]+) │ +([\d.]+) │", out)
         assert row, out
         assert float(row[4]) > 0
+    for row in ("A: 12 settings, sgd", "D: 5 seeds, sgd"):
+        assert re.search(rf"│ {row} +│ +[\d.]+ │", out), out
     assert re.search(r"serial, 12 cells / stacked, 12 cells = [\d.]+", out)
     for way in ("workers=1", "workers=2", "workers=auto", "workers=2, 2 busy neighbours", "workers=1, no snapshots"):
         assert re.search(rf"^  {way} +[\d.]+ s +[\d.]+ x$", out, re.MULTILINE), out

@@ -11,12 +11,13 @@ from typing import Any
 from mlp_study.choices.choice import choose
 from mlp_study.choices.initializers import INITIALIZERS, Initializer, Uniform
 from mlp_study.choices.optimizers import OPTIMIZERS, Optimizer
-from mlp_study.choices.rules import boolean, integer, one_of, settings, unknown
+from mlp_study.choices.rules import boolean, integer, one_of, optional, settings, unknown
 from mlp_study.choices.schedules import SCHEDULES, Schedule
 from mlp_study.config.sections import SOURCES, Callbacks, Data, Kaggle, Logger, Model, Trainer
 from mlp_study.errors import UserError
 from mlp_study.version import __version__
 
+ENGINES = ("lightning", "stack")
 LOSSES = ("cross_entropy", "binary_cross_entropy", "mse")
 
 
@@ -28,11 +29,13 @@ class Config:
         seed: of the initial weights, the order of the batches and the dropout masks.
         loss: what is minimised.
         resume: whether a run that is complete is passed over.
+        engine: that trains it; None leaves it to whoever asks: lightning for one run, stack for a grid.
     """
 
     seed: int
     loss: str
     resume: bool
+    engine: str | None
     model: Model
     init: Initializer
     bias_init: Initializer
@@ -55,7 +58,7 @@ class Config:
         value for all layers is the same as a list of it.
         """
         what = self.as_dict()
-        del what["logger"], what["resume"]
+        del what["logger"], what["resume"], what["engine"]
         for key in Trainer.WATCHES_ONLY:
             del what["trainer"][key]
         what["model"] |= {"activation": self.model.activations, "dropout": self.model.rates}
@@ -69,13 +72,19 @@ def check(values: Mapping[str, Any]) -> Config:
     Raises:
         UserError: one line for the first thing that is wrong.
     """
-    alone = {"seed": integer(least=0, most=2**32 - 1), "loss": one_of(*LOSSES), "resume": boolean}
+    alone = {
+        "seed": integer(least=0, most=2**32 - 1),
+        "loss": one_of(*LOSSES),
+        "resume": boolean,
+        "engine": optional(one_of(*ENGINES)),
+    }
     sections = {field.name: lambda value: value for field in fields(Config) if field.name not in alone}
-    top = settings("", values, {**alone, **sections})
+    top = settings("", {"engine": None, **values}, {**alone, **sections})  # which older runs did not say
     config = Config(
         seed=top["seed"],
         loss=top["loss"],
         resume=top["resume"],
+        engine=top["engine"],
         model=Model.read("model", top["model"]),
         init=choose("init", top["init"], INITIALIZERS),
         bias_init=choose("bias_init", top["bias_init"], INITIALIZERS),

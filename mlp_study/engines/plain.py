@@ -20,6 +20,7 @@ from mlp_study.engines.datamodule import ImageDataModule
 from mlp_study.engines.device import be_deterministic, flops_per_step, num_threads
 from mlp_study.engines.image_data import ImageData
 from mlp_study.engines.lit import LitMLP
+from mlp_study.engines.products import products_of
 from mlp_study.engines.quiet import quiet_lightning
 from mlp_study.engines.snapshot import Saver
 from mlp_study.engines.writer import TestOutcome
@@ -50,8 +51,9 @@ def _train(attempt: Attempt, data: ImageDataModule, recorder: Recorder) -> None:
     settings, module = attempt.run.config.trainer, attempt.module
     assert isinstance(module, LitMLP)
     be_deterministic(settings.deterministic)
-    torch.set_num_threads(num_threads(flops_per_step(module.mlp, data.data.batch_size)))
-    with quiet_lightning():
+    flops = flops_per_step(module.mlp, data.data.batch_size)
+    torch.set_num_threads(num_threads(flops))
+    with quiet_lightning(), products_of(flops / (3 * len(module.mlp.dense)), data.device):
         trainer = L.Trainer(
             accelerator=data.device.type,
             devices=1 if data.device.type == "cpu" else [data.device.index],

@@ -13,6 +13,7 @@ import socket
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from mlp_study.config.configuration import ENGINES
 from mlp_study.engines.stack.grouping import describe, plan
 from mlp_study.errors import UserError
 from mlp_study.execution.dispatch import Dispatch
@@ -24,9 +25,7 @@ from mlp_study.machine import device_names, free_memory
 from mlp_study.runs.halving import Halving
 from mlp_study.runs.listener import Listener, Worker
 from mlp_study.runs.result import Result
-from mlp_study.runs.run import SNAPSHOT, Run
-
-ENGINES = ("lightning", "stack")
+from mlp_study.runs.run import SNAPSHOT, Run, engine_of
 
 
 def carry_out(
@@ -44,7 +43,8 @@ def carry_out(
 
     Args:
         runs: to be carried out, each in its directory.
-        engine: "stack", runs of one shape together, or "lightning", one after the other.
+        engine: "stack", runs of one shape together, or "lightning", one after the other; what their settings ask for
+            goes before.
         listener: is told what happens.
         max_members: the most runs in a stack; default what memory and speed allow.
         number: of the first task, which spreads tasks over CUDA devices.
@@ -52,10 +52,11 @@ def carry_out(
         halving: how a search judges them on the way. Stacks are then the same for any number of workers.
 
     Raises:
-        UserError: before anything is trained: the engine is unknown, a directory holds the result of another
-            configuration, or the directory of the only run is in use.
+        UserError: before anything is trained: the engine is unknown, or not the same for all, a directory holds the
+            result of another configuration, or the directory of the only run is in use.
     """
     check_engine(engine)
+    engine = engine_of(runs, engine)
     listener = listener or Listener()
     results = {run.folder: result for run in runs if (result := completed(run)) is not None}
     results |= bring_up([run for run in runs if run.folder not in results])

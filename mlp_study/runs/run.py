@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -156,6 +156,18 @@ def setting_of(config: Config, key: str) -> str:
     if isinstance(value, list):
         return "[" + ",".join(map(str, value)) + "]"
     return "" if value is None else str(value)
+
+
+def engine_of(runs: Iterable[Run], default: str) -> str:
+    """What trains runs together: what their settings ask for, or else `default`.
+
+    Raises:
+        UserError: it is not the same for all.
+    """
+    asked = sorted({run.config.engine or default for run in runs})
+    if len(asked) > 1:
+        raise UserError(f"engine={','.join(asked)}: all runs of a study are trained by one engine; expected one")
+    return asked[0] if asked else default
 
 
 def read_config(folder: Path) -> Config:

@@ -20,7 +20,7 @@ from mlp_study.runs import table, under_way
 from mlp_study.runs.asked import Asked, ask
 from mlp_study.runs.cells import settings_table
 from mlp_study.runs.result import FAILED, Result
-from mlp_study.runs.run import JOBS, Run
+from mlp_study.runs.run import JOBS, Run, engine_of
 from mlp_study.runs.shown import show
 from mlp_study.showing import console, printable
 from mlp_study.sweeps.checks import check_hydra, check_ready, check_workers
@@ -108,6 +108,7 @@ def check_all(runs: Sequence[Run], is_here: bool = True) -> int:
     Raises:
         UserError: one cannot.
     """
+    engine_of(runs, "stack")
     for run in runs:
         check_ready(run.config, is_here)
     return sum(run.is_complete() for run in runs)

@@ -15,7 +15,7 @@ from typing import Any
 from mlp_study.config import Config
 
 # Each member of a stack has its own; all other settings split the grid.
-OWN_TOP = ("seed", "resume")
+OWN_TOP = ("seed", "resume", "engine")
 OWN_SECTIONS = ("init", "bias_init", "optim", "schedule", "logger", "callbacks")
 OWN_KEYS = {
     "model": ("dropout", "input_dropout", "l2"),
