@@ -45,7 +45,7 @@ def test_bench_times_every_way_and_prints_ratios(tmp_path, capsys, monkeypatch, 
         row = re.search(rf"│ {way} +│ +([\d.]+) │ +([\d.]+) │ +([\d.]+) │ +([\d.]+) │", out)
         assert row, out
         assert float(row[4]) > 0
-    for row in ("A: 12 settings, sgd", "D: 5 seeds, sgd"):
+    for row in ("A: 12 settings, sgd", "D: 5 seeds, adagrad"):
         assert re.search(rf"│ {row} +│ +[\d.]+ │", out), out
     assert re.search(r"serial, 12 cells / stacked, 12 cells = [\d.]+", out)
     for way in ("workers=1", "workers=2", "workers=auto", "workers=2, 2 busy neighbours", "workers=1, no snapshots"):

@@ -26,7 +26,7 @@ WORDS = [
     "data=digits", "trainer.max_epochs=6", "trainer.limit_train_batches=5", "model.hidden=[12]", "model.dropout=0.3",
     "model.activation=sigmoid", "schedule=cosine", "optim=sgd,adam", "optim.lr=0.1,1", "seed=0,1",
     "callbacks=[checkpoint,early_stopping]", "callbacks.early_stopping.patience=1",
-    "callbacks.early_stopping.min_delta=0.03",
+    "callbacks.early_stopping.min_delta=0.01",
 ]  # fmt: skip
 COUNTED = ("history.csv", "evidence.csv", "best.ckpt", "last.ckpt", "config.yaml", "summary.txt", "scaler.npz")
 both_engines = pytest.mark.parametrize("engine", ["lightning", "stack"])
