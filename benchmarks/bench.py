@@ -1,7 +1,7 @@
 """Time one epoch at batch 32 on the 60,000 images of MNIST, several ways, in one run.
 
 First one network, 784-100-10: a plain loop, this project, Lightning as templates write it. Then a grid of networks of
-784-100-10-10 (`benchmarks.grid`), in seconds per network.
+784-100-10-10, in seconds per network.
 
     python -m benchmarks.bench            (or: make bench)
     python -m benchmarks.bench --rounds 5
@@ -34,8 +34,8 @@ from rich.table import Table
 from torch import nn
 from torch.nn import functional as F
 
-from benchmarks import grid, stacks, sweeps
-from benchmarks.rows import ROWS
+from benchmarks import rivals, stacks, sweeps
+from benchmarks.rows import CELLS, CELLS_48, ROWS, SGD_48, Row
 from mlp_study.config.sections import Mnist
 from mlp_study.engines.datamodule import ImageDataModule
 from mlp_study.engines.device import prepare_processor
@@ -111,6 +111,19 @@ def template(data: ImageDataModule) -> float:
     return fit(TemplateModule(), loader, bar=True, limit=data.num_batches)
 
 
+def serial(row: Row, limit: int | None) -> Callable[[], float]:
+    """Seconds per run of an epoch of Lightning runs one after the other."""
+    configs = [run.config for run in row.runs(limit)]
+    data = ImageDataModule.of(configs[0], torch.device("cpu"))
+
+    def epoch() -> float:
+        return (
+            sum(fit(LitMLP.of(config, row.widths[0], row.widths[-1]), datamodule=data) for config in configs) / row.num
+        )
+
+    return epoch
+
+
 def torchvision_mnist():
     """torchvision's MNIST dataset with ToTensor and Normalize, over the files we ship."""
     import gzip
@@ -157,7 +170,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     prepare_processor()
     threads = arguments.threads
     if arguments.profile:
-        epoch = grid.stacked(12, threads, limit=limit)
+        epoch = stacks.stacked(CELLS, limit, threads)[0]
         with cProfile.Profile() as profile:
             epoch()
         pstats.Stats(profile).sort_stats("tottime").print_stats(14)
@@ -185,15 +198,15 @@ def _epochs(arguments: argparse.Namespace, threads: int, limit: int | None) -> N
         del ways["this project, one run"]
     if arguments.only != "single":
         ways |= {
-            "serial, 12 cells": grid.serial(12, limit),
-            "stacked, 1 member": grid.stacked(1, 1, limit=limit),
-            "stacked, 12 cells": grid.stacked(12, threads, limit=limit),
-            "stacked, 48 members": grid.stacked(48, threads, limit=limit),
-            "stacked, 48 members, all sgd": grid.stacked(48, threads, "sgd", limit),
-            "JAX vmap + scan, 12 cells": grid.jax_stack(12, limit),
-            "Keras 3 on JAX, one": grid.keras_serial(limit),
-            "products only, 12": grid.product_floor(12, threads, limit),
-            "products only, 48": grid.product_floor(48, threads, limit),
+            "serial, 12 cells": serial(CELLS, limit),
+            "stacked, 1 member": stacks.stacked(replace(SGD_48, num=1), limit, 1)[0],
+            "stacked, 12 cells": stacks.stacked(CELLS, limit, threads)[0],
+            "stacked, 48 members": stacks.stacked(CELLS_48, limit, threads)[0],
+            "stacked, 48 members, all sgd": stacks.stacked(SGD_48, limit, threads)[0],
+            "JAX vmap + scan, 12 cells": rivals.jax_stack(CELLS, data.num_batches),
+            "Keras 3 on JAX, one": rivals.keras_serial(CELLS, data.num_batches),
+            "products only, 12": rivals.products(CELLS, data.num_batches, threads),
+            "products only, 48": rivals.products(CELLS_48, data.num_batches, threads),
         }
     times: dict[str, list[float]] = {name: [] for name, way in ways.items() if way is not None}
     for name in ways.keys() - times.keys():

@@ -8,46 +8,39 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any
 
 import torch
 
 from benchmarks.rows import Row
-from mlp_study.engines.image_data import ImageData
 
 Epoch = Callable[[], float]
 
 
-def sizes(row: Row) -> list[int]:
-    """Inputs, hidden units, classes."""
-    config = row.runs(1)[0].config
-    images = ImageData.of(config, torch.device("cpu")).train[0]
-    return [images.shape[1], *config.model.hidden, 10]
+MOST_STEPS = 200  # of bare products, which are all alike
 
 
 def products(row: Row, num_batches: int, threads: int) -> Epoch:
     """Seconds per network of an epoch of nothing but a step's matrix products, in the stack's own layout."""
-    widths, config = sizes(row), row.runs(1)[0].config
-    batch, num = config.data.batch_size, row.num
-    weights = [torch.randn(num, out, inp) for inp, out in pairwise(widths)]
+    shapes, batch, num = row.shapes, row.configs[0].data.batch_size, row.num
+    weights = [torch.randn(num, out, inp) for inp, out in shapes]
     grads = [torch.zeros_like(weight) for weight in weights]
-    outputs = [torch.randn(num, out, batch) for out in widths[1:]]
-    inputs = [torch.randn(num, out, batch) for out in widths[1:]]
-    num_orders = len({run.config.seed for run in row.runs(1)})
-    x = torch.randn(num if num_orders > 1 else 1, batch, widths[0])
+    outputs = [torch.randn(num, out, batch) for _, out in shapes]
+    inputs = [torch.randn(num, out, batch) for _, out in shapes]
+    x = torch.randn(num if row.has_own_batches else 1, batch, shapes[0][0])
 
     def epoch() -> float:
         torch.set_num_threads(threads)
+        steps = min(num_batches, MOST_STEPS)
         started = time.perf_counter()
-        for _ in range(num_batches):
+        for _ in range(steps):
             torch.bmm(weights[0], x.mT.expand(num, -1, -1), out=outputs[0])
             torch.bmm(outputs[0], x.expand(num, -1, -1), out=grads[0])
             for i in range(1, len(weights)):
                 torch.bmm(weights[i], inputs[i - 1], out=outputs[i])
                 torch.bmm(outputs[i], inputs[i - 1].mT, out=grads[i])
                 torch.bmm(weights[i].mT, outputs[i], out=outputs[i - 1])
-        return (time.perf_counter() - started) / num
+        return (time.perf_counter() - started) / steps * num_batches / num
 
     return epoch
 
@@ -64,20 +57,19 @@ def jax_stack(row: Row, num_batches: int) -> Epoch | None:
     import jax.numpy as jnp
     import numpy as np
 
-    runs, widths = row.runs(1), sizes(row)
-    config, num = runs[0].config, row.num
+    config, num = row.configs[0], row.num
     batch = config.data.batch_size
-    images, labels = (jnp.array(part.numpy()) for part in ImageData.of(config, torch.device("cpu")).train)
+    images, labels = (jnp.array(part.numpy()) for part in row.images())
     whole = min(num_batches, len(images) // batch)  # a scan has no short batch at its end
     generator = np.random.default_rng(0)
     params = [
         (jnp.array(generator.normal(0, inp**-0.5, (num, inp, out)), jnp.float32), jnp.zeros((num, out)))
-        for inp, out in pairwise(widths)
+        for inp, out in row.shapes
     ]
     activation = {"tanh": jnp.tanh, "relu": jax.nn.relu, "sigmoid": jax.nn.sigmoid}[config.model.activations[0]]
-    rate = config.model.dropout if isinstance(config.model.dropout, float) else config.model.dropout[0]
-    kinds = list(dict.fromkeys(run.config.optim.name for run in runs))
-    kind = jnp.array([kinds.index(run.config.optim.name) for run in runs])
+    rate, optimizers = row.dropout, [one.optim.name for one in row.configs]
+    kinds = list(dict.fromkeys(optimizers))
+    kind = jnp.array([kinds.index(name) for name in optimizers])
     updates = [_jax_updates(jnp)[name] for name in kinds]
 
     def loss(params, x, y, key):
@@ -106,8 +98,7 @@ def jax_stack(row: Row, num_batches: int) -> Epoch | None:
         params, *state = (jax.tree.unflatten(tree, part) for part in zip(*moved, strict=True))
         return params, tuple(state), value
 
-    num_orders = len({run.config.seed for run in runs})
-    own = 0 if num_orders > 1 else None
+    own = 0 if row.has_own_batches else None
 
     @jax.jit
     def epoch_of(params, state, order, keys):
@@ -124,7 +115,9 @@ def jax_stack(row: Row, num_batches: int) -> Epoch | None:
 
     zeros = jax.tree.map(jnp.zeros_like, params)
     orders = np.stack([generator.permutation(len(images))[: whole * batch] for _ in range(num)])
-    order = jnp.array(orders.reshape(num, -1, batch).swapaxes(0, 1) if num_orders > 1 else orders[0].reshape(-1, batch))
+    order = jnp.array(
+        orders.reshape(num, -1, batch).swapaxes(0, 1) if row.has_own_batches else orders[0].reshape(-1, batch)
+    )
     state = [params, (zeros, zeros), order, jax.random.split(jax.random.key(0), num)]
     compiled = epoch_of.lower(*state).compile()
 
@@ -191,11 +184,9 @@ def keras_serial(row: Row, num_batches: int) -> Epoch | None:
         import keras
     except ImportError:
         return None
-    config, widths = row.runs(1)[0].config, sizes(row)
+    config, widths, rate = row.configs[0], row.widths, row.dropout
     batch = config.data.batch_size
-    pair = ImageData.of(config, torch.device("cpu")).train
-    images, labels = (part[: num_batches * batch].numpy() for part in pair)
-    rate = config.model.dropout if isinstance(config.model.dropout, float) else config.model.dropout[0]
+    images, labels = (part[: num_batches * batch].numpy() for part in row.images())
     layers = [keras.Input((widths[0],))]
     for units in widths[1:-1]:
         layers.append(keras.layers.Dense(units, activation=config.model.activations[0]))

@@ -5,8 +5,14 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 
+import torch
+
+from mlp_study.config import Config
+from mlp_study.engines.image_data import ImageData
 from mlp_study.runs.run import Run
 from mlp_study.sweeps.words import study_runs
 
@@ -16,8 +22,6 @@ TEN_TEN = ("model.hidden=[100,10]",)
 SMALL = ("model.hidden=[20,15]", "data.batch_size=128")
 WIDE = ("model.hidden=[512,512]", "model.activation=relu", "data.batch_size=128")
 TINY = ("model.hidden=[30]", "model.activation=sigmoid", "data.batch_size=10")
-
-
 ALWAYS = ("logger=none", "data.val_fraction=0", "trainer.max_epochs=1")
 
 
@@ -46,6 +50,35 @@ class Row:
         runs = sorted((planned[i % len(planned)] for i in range(self.num)), key=lambda run: run.config.seed)
         return [replace(run, folder=run.folder.with_name(f"{i}")) for i, run in enumerate(runs)]
 
+    @cached_property
+    def configs(self) -> list[Config]:
+        """The runs' settings."""
+        return [run.config for run in self.runs()]
+
+    @cached_property
+    def widths(self) -> list[int]:
+        """Inputs, hidden units, classes."""
+        return [self.images()[0].shape[1], *self.configs[0].model.hidden, 10]
+
+    @property
+    def shapes(self) -> list[tuple[int, int]]:
+        """Inputs and outputs of every layer."""
+        return list(pairwise(self.widths))
+
+    @property
+    def has_own_batches(self) -> bool:
+        """Whether the networks are of several seeds, and see different batches."""
+        return len({config.seed for config in self.configs}) > 1
+
+    @property
+    def dropout(self) -> float:
+        """Its rate, behind every hidden layer."""
+        return self.configs[0].model.rates[0]
+
+    def images(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """What they are trained on, and its labels."""
+        return ImageData.of(self.configs[0], torch.device("cpu")).train
+
 
 def _settings(optim: str, against: tuple[str, float] | None = None, is_beside_keras: bool = False) -> Row:
     words = (*ONE_HUNDRED, f"optim={optim}", FOUR_INITS)
@@ -66,6 +99,9 @@ def _wide(
 
 
 OTHERS = ("momentum", "nesterov", "rmsprop", "adagrad", "adadelta", "adamax", "nadam", "adamw")
+CELLS = Row("784-100-10-10: 12 cells", (*TEN_TEN, "optim=sgd,adam,nesterov", FOUR_INITS), 12)
+CELLS_48 = replace(CELLS, name="784-100-10-10: 48 cells", num=48)
+SGD_48 = Row("784-100-10-10: 48 cells, sgd", (*TEN_TEN, "optim=sgd", FOUR_INITS), 48)
 ROWS = (
     _settings("sgd", is_beside_keras=True),
     _seeds("sgd"),
@@ -78,9 +114,9 @@ ROWS = (
     _settings("adam", is_beside_keras=True),
     _seeds("adam"),
     *(_settings(name, ("A: 12 settings, adam", 1.3)) for name in OTHERS),
-    Row("784-100-10-10: 12 cells", (*TEN_TEN, "optim=sgd,adam,nesterov", FOUR_INITS), 12),
-    Row("784-100-10-10: 48 cells", (*TEN_TEN, "optim=sgd,adam,nesterov", FOUR_INITS), 48),
-    Row("784-100-10-10: 48 cells, sgd", (*TEN_TEN, "optim=sgd", FOUR_INITS), 48),
+    CELLS,
+    CELLS_48,
+    SGD_48,
     Row("B: 784-20-15-10: 12 settings, sgd", (*SMALL, "optim=sgd", FOUR_INITS), 12, None, True),
     _wide("sgd"),
     _wide("sgd", ("D: 5 seeds, sgd", 1.3), 0.2, True),

@@ -16,7 +16,7 @@ from benchmarks import agreement, bench, diagnose_cases, page, pictures, search,
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 COVERED = {
-    "__init__", "agreement", "bench", "diagnose_cases", "grid", "page", "pictures", "rivals", "rows", "search",
+    "__init__", "agreement", "bench", "diagnose_cases", "page", "pictures", "rivals", "rows", "search",
     "stacks", "sweeps",
 }  # fmt: skip
 

@@ -27,7 +27,7 @@ from mlp_study.sweeps.words import study_runs
 
 SHORT = ["data=digits", "trainer.limit_train_batches=5", "model.hidden=[12]", "logger=none"]
 # Early stopping at the first end, and after it with half the patience gone there; divergence, dropout, two seeds;
-# sigmoid, whose last bits depend on who else trains.
+# sigmoid, which a stack computes in another way.
 WORDS = [
     *SHORT, "model.dropout=0.3", "model.activation=sigmoid", "schedule=exponential", "optim=adam",
     "optim.lr=0.01,1,1e7", "seed=1,4", "callbacks=[checkpoint,early_stopping]", "callbacks.early_stopping.patience=2",

@@ -66,7 +66,7 @@ def plan(
 ) -> list[Stack]:
     """Group runs into stacks, in the order in which they come.
 
-    Within a stack, runs of the same seed stand together: they see the same batches.
+    Runs of the same seed stand together: the fewer seeds a stack has, the fewer orders of batches it draws.
 
     Args:
         configs: the runs.

@@ -136,7 +136,8 @@ def _nadam(kernel: Kernel) -> Step:
     group, gradients = kernel.group, kernel.gradients
     means, squares = kernel.states("exp_avg"), kernel.states("exp_avg_sq")
     count, product = kernel.shared("step"), kernel.shared("mu_product", start=1.0)
-    endless, count_there = kernel.endless(), torch.zeros_like(kernel.endless())
+    endless = kernel.endless()
+    count_there = torch.zeros_like(endless)
     (beta1, beta2), eps = group["betas"], group["eps"]
 
     def step() -> None:

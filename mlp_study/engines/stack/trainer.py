@@ -36,7 +36,7 @@ def train(
     """Train the attempts together until each has ended, and finish it.
 
     Args:
-        attempts: begun, or resumed; those of one seed side by side, see `mlp_study.engines.stack.grouping`.
+        attempts: begun, or resumed.
         data: their images, set up, on the device that trains.
         listener: told of every block of mini-batches.
         saver: of snapshots.
@@ -52,7 +52,7 @@ class StackTrainer:
     """Trains attempts that share all settings which `mlp_study.engines.stack.grouping` does not leave to each.
 
     Args:
-        members: begun attempts, those of one seed side by side.
+        members: begun attempts.
         data: the images, set up.
         listener: told of the images that every member has seen.
         saver: of snapshots; has what is common to members that were resumed.
