@@ -13,33 +13,32 @@ from typing import Any
 import torch
 
 from benchmarks.rows import Row
+from mlp_study.engines import products as library
 
 Epoch = Callable[[], float]
-
-
 MOST_STEPS = 200  # of bare products, which are all alike
 
 
 def products(row: Row, num_batches: int, threads: int) -> Epoch:
-    """Seconds per network of an epoch of nothing but a step's matrix products, in the stack's own layout."""
+    """Seconds per network of an epoch of nothing but a step's matrix products, as a stack has them made."""
     shapes, batch, num = row.shapes, row.configs[0].data.batch_size, row.num
     weights = [torch.randn(num, out, inp) for inp, out in shapes]
     grads = [torch.zeros_like(weight) for weight in weights]
-    outputs = [torch.randn(num, out, batch) for _, out in shapes]
-    inputs = [torch.randn(num, out, batch) for _, out in shapes]
-    x = torch.randn(num if row.has_own_batches else 1, batch, shapes[0][0])
+    # Of every layer, what comes in, and the gradient of what goes out.
+    inputs = [torch.randn(num, inp, batch) for inp, _ in shapes]
+    inputs[0] = torch.randn(num if row.has_own_batches else 1, batch, shapes[0][0]).mT
+    slopes = [torch.randn(num, out, batch) for _, out in shapes]
 
     def epoch() -> float:
         torch.set_num_threads(threads)
         steps = min(num_batches, MOST_STEPS)
         started = time.perf_counter()
         for _ in range(steps):
-            torch.bmm(weights[0], x.mT.expand(num, -1, -1), out=outputs[0])
-            torch.bmm(outputs[0], x.expand(num, -1, -1), out=grads[0])
-            for i in range(1, len(weights)):
-                torch.bmm(weights[i], inputs[i - 1], out=outputs[i])
-                torch.bmm(outputs[i], inputs[i - 1].mT, out=grads[i])
-                torch.bmm(weights[i].mT, outputs[i], out=outputs[i - 1])
+            for i, (weight, x, slope) in enumerate(zip(weights, inputs, slopes, strict=True)):
+                library.forward(weight, x, None)
+                library.backward_weight(slope, x, grads[i])
+                if i:
+                    library.backward_input(weight, slope)
         return (time.perf_counter() - started) / steps * num_batches / num
 
     return epoch
