@@ -70,8 +70,9 @@ class Part:
 
     def end_block(self, batch_size: int) -> None:
         """Sum it up; all but its last mini-batch had `batch_size` images."""
-        counts = [*[batch_size] * (len(self._block) - 1), self._labels[-1].shape[-1]]
-        weights = torch.tensor(counts, dtype=torch.float64, device=self.losses.device)
+        # Filled on the device: numbers that come from here would have to be waited for.
+        weights = torch.full((len(self._block),), float(batch_size), dtype=torch.float64, device=self.losses.device)
+        weights[-1:].fill_(self._labels[-1].shape[-1])
         self.losses += weights @ torch.stack(self._block).double()
         self.hits += self._block_hits()
         self._block, self._logits, self._labels = [], [], []

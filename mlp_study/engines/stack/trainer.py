@@ -14,7 +14,7 @@ from mlp_study.engines import checkpoint
 from mlp_study.engines.attempt import Attempt
 from mlp_study.engines.cohort import Cohort
 from mlp_study.engines.device import be_deterministic, flops_per_step, num_threads
-from mlp_study.engines.image_data import ImageData
+from mlp_study.engines.image_data import ImageData, to_device
 from mlp_study.engines.part import Part
 from mlp_study.engines.snapshot import Saver
 from mlp_study.engines.stack.grouping import EVAL_ROWS
@@ -183,7 +183,8 @@ class StackTrainer:
         They are gathered just before a step needs them: so they are still in the caches when it does.
         """
         number = {seed: i for i, seed in enumerate(self.batches)}
-        of_member = torch.tensor([number[member.run.config.seed] for member in self.members], device=self.data.device)
+        orders = torch.tensor([number[member.run.config.seed] for member in self.members])
+        of_member = to_device(orders, self.data.device)
         for blocks in zip(*(batches.blocks() for batches in self.batches.values()), strict=True):
             yield blocks[0][None] if len(blocks) == 1 else torch.stack(blocks)[of_member]
 
