@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from stacks import option
 
 from mlp_study.choices.optimizers import OPTIMIZERS
 from mlp_study.engines.attempt import Attempt
@@ -30,21 +29,21 @@ def trainer_of(folder, device, *words):
     return StackTrainer(attempts, data, Listener(), Saver(runs, "stack"))
 
 
+@pytest.mark.parametrize(("precision", "tolerance"), [("64-true", 1e-9), ("32-true", 1e-4)])
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_losses_are_those_of_the_processor(tmp_path, name):
-    assert option("optim", name)["name"] == name
-    words = (f"optim={name}", "seed=0,1", "trainer.precision=64-true")
+def test_losses_are_those_of_the_processor(tmp_path, name, precision, tolerance):
+    words = (f"optim={name}", "seed=0,1", f"trainer.precision={precision}")
     there, here = (trainer_of(tmp_path / device, device, *words) for device in ("cuda:0", "cpu"))
     for _ in range(2):
         found = [trainer.train_epoch() for trainer in (there, here)]
-        np.testing.assert_allclose(found[0][0].cpu(), found[1][0], rtol=1e-9)
-        assert found[0][1].tolist() == found[1][1].tolist()
+        np.testing.assert_allclose(found[0][0].cpu(), found[1][0], rtol=tolerance)
+        np.testing.assert_allclose(found[0][1].cpu(), found[1][1], atol=0 if tolerance < 1e-6 else 2)
 
 
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype")
 @pytest.mark.parametrize("more", ["model.dropout=0.2", "model.batch_norm=true", "schedule=cosine", "model.l2=0.01"])
 def test_no_step_of_an_epoch_waits_for_the_device(tmp_path, more):
-    names = ",".join(name for name in OPTIMIZERS if name != "adagrad")  # torch has no kernel of it for CUDA
-    trainer = trainer_of(tmp_path, "cuda:0", f"optim={names}", "seed=0,1", more)
+    trainer = trainer_of(tmp_path, "cuda:0", f"optim={','.join(OPTIMIZERS)}", "seed=0,1", more)
     trainer.train_epoch()
     torch.cuda.set_sync_debug_mode("error")
     try:

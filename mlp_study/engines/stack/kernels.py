@@ -213,11 +213,15 @@ STEPS: dict[type[Optimizer], Callable[[Kernel], Step]] = {
 }
 
 
+# Not every torch has Adagrad's kernel for CUDA, and in float32 Adam's rounds a beta that stays to 1, and divides by 0.
+ON_CPU_ONLY = (Adagrad, NAdam)
+
+
 def step_of(optimizer: Optimizer, scratch: Scratch) -> Step:
     """What steps an optimizer; see `Kernel`."""
     kernel = Kernel(optimizer, scratch)
     is_on_cpu = kernel.parameters[0].device.type == "cpu"
     for kind, make in STEPS.items():
-        if isinstance(optimizer, kind) and (is_on_cpu or kind is not Adagrad):  # of which CUDA has no kernel
+        if isinstance(optimizer, kind) and (is_on_cpu or kind not in ON_CPU_ONLY):
             return make(kernel)
     return optimizer.step
