@@ -127,3 +127,8 @@ ROWS = (
     Row("784-30-10, batch 10: 5 seeds", (*TINY, "optim=sgd", "seed=range(5)"), 5),
     Row("digits, 64-32-10: 12 settings", ("data=digits", "model.hidden=[32]", "optim=sgd", FOUR_INITS), 12, None, True),
 )
+
+
+def named(name: str) -> Row:
+    """The row of that name."""
+    return next(row for row in ROWS if row.name == name)

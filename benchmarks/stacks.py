@@ -12,7 +12,7 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks import rivals
-from benchmarks.rows import ROWS, Row
+from benchmarks.rows import ROWS, Row, named
 from mlp_study.engines.attempt import Attempt
 from mlp_study.engines.image_data import ImageData
 from mlp_study.engines.learner import Learner
@@ -65,9 +65,7 @@ def main(rounds: int, threads: int, limit: int | None = None, rows: Sequence[Row
         table.add_column(column, justify="left" if column == "stack" else "right")
     for row in rows:
         ours, others = steps[row.name]["ours"], steps[row.name]
-        relative = ""
-        if row.against is not None and row.against[0] in steps:
-            relative = f"{ours / steps[row.against[0]]['ours']:.2f} (aim {row.against[1]:g})"
+        relative = f"{ours / others['relative']:.2f} (aim {row.against[1]:g})" if row.against is not None else ""
         table.add_row(
             row.name,
             f"{1000 * ours:.4f}",
@@ -89,6 +87,7 @@ def _times(row: Row, rounds: int, threads: int, limit: int | None) -> dict[str, 
     ours, num = stacked(row, limit, threads)
     ways: dict[str, Callable[[], float] | None] = {
         "ours": ours,
+        "relative": None if row.against is None else stacked(named(row.against[0]), limit, threads)[0],
         "products": rivals.products(row, num, threads),
         "JAX": rivals.jax_stack(row, num),
         "Keras": rivals.keras_serial(row, num) if row.is_beside_keras else None,
