@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -40,6 +41,7 @@ What makes a multilayer perceptron train, and what stops it?
 
 def main(argv: Sequence[str] | None = None) -> None:
     """The command line; `argv` stands in for sys.argv[1:]."""
+    gc.set_threshold(20_000, 10, 10)  # torch and a thousand runs are many objects, and hardly one of them is garbage
     with program():  # from the first import on
         _main(list(sys.argv[1:] if argv is None else argv))
 

@@ -11,7 +11,6 @@ import math
 import os
 import re
 import secrets
-import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -67,14 +66,21 @@ def finite(content: Any) -> Any:
 
 
 def append_text(path: Path, text: str) -> None:
-    """Add to the end of a file.
+    """Add to the end of a file, by one call of the system: a reader, or a kill, finds all of `text` there or nothing.
 
     Raises:
-        NotWritten: the disk is full, or the like.
+        NotWritten: the disk is full, or the like; the file is as it was.
     """
+    content = text.encode()
     try:
-        with os.fdopen(_opened(path, os.O_WRONLY | os.O_APPEND), "a", encoding="utf-8") as file:
-            file.write(text)
+        file = _opened(path, os.O_WRONLY | os.O_APPEND)
+        try:
+            size = os.fstat(file).st_size
+            if os.write(file, content) < len(content):  # there was room for a part of it
+                os.ftruncate(file, size)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        finally:
+            os.close(file)
     except OSError as error:
         raise NotWritten(path, error) from error
 
@@ -144,7 +150,7 @@ def _held(folder: Path, patience: float) -> Iterator[None]:
         raise UserError(f"{folder}: cannot be written ({error.strerror})") from None
     try:
         sweep_up(folder)
-        _see_room(folder)
+        _see_room(folder, lock)
         yield
     finally:
         with suppress(OSError):
@@ -167,11 +173,11 @@ def remove_dead_lock(folder: Path) -> None:
             pass
 
 
-def _see_room(folder: Path) -> None:
-    """See that something can be written: on a full disk a directory and a lock can still be made."""
+def _see_room(folder: Path, lock: int) -> None:
+    """See that something can be written: on a full disk a directory and a lock, open as `lock`, can still be made."""
     try:
-        with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(bytes(LEAST_ROOM))
+        os.posix_fallocate(lock, 0, LEAST_ROOM)
+        os.ftruncate(lock, 0)
     except OSError as error:
         raise NotWritten(folder, error) from None
 

@@ -163,6 +163,31 @@ def test_a_damaged_run_is_trained_anew_and_the_others_are_not(tmp_path, engine, 
     assert after[0].metrics == before[0].metrics
 
 
+@pytest.mark.parametrize("do", ["removed", "edited", "linked"])
+def test_a_history_that_is_touched_while_it_grows_is_whole_in_the_end(tmp_path, do):
+    class Vandal(Listener):
+        def epoch(self, name, row):
+            if name == "seed=0":
+                path = tmp_path / name / "history.csv"
+                text = path.read_text()
+                path.unlink()
+                if do == "edited":
+                    path.write_text(text.replace("1", "2"))
+                elif do == "linked":
+                    path.symlink_to(tmp_path / "theirs")
+
+    (tmp_path / "theirs").write_text("years of work")
+    runs = study_runs(["data=digits", "logger=none", "trainer.max_epochs=3", "seed=0,1"], tmp_path / "quiet")
+    carry_out(runs)
+    touched = study_runs(["data=digits", "logger=none", "trainer.max_epochs=3", "seed=0,1"], tmp_path)
+    results = carry_out(touched, listener=Vandal())
+    assert [result.status for result in results] == ["completed"] * 2
+    for run, other in zip(runs, touched, strict=True):
+        assert (run.folder / "history.csv").read_bytes() == (other.folder / "history.csv").read_bytes()
+        assert other.result() is not None
+    assert (tmp_path / "theirs").read_text() == "years of work"
+
+
 @pytest.mark.parametrize("spoiled", [b"", b"a: [", b"seed: 0\n", None])
 def test_a_run_whose_config_is_lost_is_trained_anew_and_blocks_no_study(tmp_path, spoiled):
     words = ["data=digits", "logger=none", "trainer.max_epochs=1", "trainer.limit_train_batches=2", "seed=0,1"]

@@ -94,6 +94,16 @@ def test_the_writing_functions_never_follow(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "precious"]
 
 
+def test_what_finds_no_room_at_the_end_of_a_file_leaves_it_as_it_was(tmp_path):
+    path = tmp_path / "grows"
+    append_text(path, "one\n")
+    with largest_file(6), pytest.raises(NotWritten):
+        append_text(path, "second\n")
+    assert path.read_text() == "one\n"
+    append_text(path, "second\n")
+    assert path.read_text() == "one\nsecond\n"
+
+
 def test_a_lock_that_was_removed_while_it_was_waited_for_is_not_held(tmp_path, monkeypatch):
     import fcntl
 

@@ -13,7 +13,7 @@ from mlp_study.commands import training
 from mlp_study.errors import UserError
 from mlp_study.sweeps import explain
 from mlp_study.sweeps.words import single_run
-from mlp_study.sweeps.written import to_yaml
+from mlp_study.sweeps.written import plain, to_yaml
 
 RUN, SWEEP = RunMode.RUN, RunMode.MULTIRUN
 
@@ -110,9 +110,9 @@ def test_what_is_written_of_a_configuration_reads_as_what_omegaconf_writes():
         "x" * 300,
     ]
     odd = OmegaConf.create({"texts": texts, "numbers": [1, 1e-7, True, None], "there": "${texts}"})
-    written = [OmegaConf.to_container(OmegaConf.create(text)) for text in (to_yaml(odd), OmegaConf.to_yaml(odd))]
+    written = [OmegaConf.to_container(OmegaConf.create(text)) for text in (to_yaml(plain(odd)), OmegaConf.to_yaml(odd))]
     assert written[0] == written[1] == OmegaConf.to_container(odd)
     for path in explain.conf_dir().rglob("*.yaml"):
         config = OmegaConf.load(path)
-        read = OmegaConf.create(to_yaml({"inner": config})).inner
+        read = OmegaConf.create(to_yaml({"inner": plain(config)})).inner
         assert OmegaConf.to_container(read) == OmegaConf.to_container(config)

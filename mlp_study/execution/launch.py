@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
-from omegaconf import OmegaConf, open_dict
+from hydra.experimental.callback import Callback
+from omegaconf import open_dict
 
 from mlp_study.engines.hparams import with_columns
 from mlp_study.errors import UserError
@@ -23,7 +24,7 @@ from mlp_study.runs.listener import Both
 from mlp_study.runs.run import Run
 from mlp_study.sweeps.checks import typed
 from mlp_study.sweeps.sweep import continuing
-from mlp_study.sweeps.written import to_yaml
+from mlp_study.sweeps.written import plain, to_yaml
 
 
 def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
@@ -42,9 +43,15 @@ def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], initial_job_id
     for (_, returned), result in zip(jobs, results, strict=True):
         returned.return_value = result
         returned.status = JobStatus.COMPLETED
-        launcher.hydra_context.callbacks.on_job_end(config=returned.hydra_cfg, job_return=returned)
+        if returned.hydra_cfg is not None:
+            launcher.hydra_context.callbacks.on_job_end(config=returned.hydra_cfg, job_return=returned)
     console.costs()
     return [returned for _, returned in jobs]
+
+
+def _is_heard(callbacks: Any) -> bool:
+    """Whether one of Hydra's callbacks wants to know of a job's end."""
+    return any(type(callback).on_job_end is not Callback.on_job_end for callback in callbacks.callbacks)
 
 
 def _prepare(launcher: Any, overrides: list[str], number: int) -> tuple[Run, JobReturn]:
@@ -56,21 +63,20 @@ def _prepare(launcher: Any, overrides: list[str], number: int) -> tuple[Run, Job
         hydra.job.id = hydra.job.num = number
         folder = Path(str(hydra.sweep.dir)).absolute() / str(hydra.sweep.subdir)
         hydra.runtime.output_dir = str(folder)
-    with open_dict(composed):
-        task = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
     returned = JobReturn(
         overrides=list(hydra.overrides.task),
-        cfg=task,
-        hydra_cfg=composed,
+        hydra_cfg=composed if _is_heard(context.callbacks) else None,  # a thousand of them fill a gigabyte
         working_dir=os.getcwd(),
         task_name=hydra.job.name,
     )
     if hydra.output_subdir is not None:
-        parts = {"config": task, "hydra": {"hydra": hydra}, "overrides": hydra.overrides.task}
+        task = plain(composed)
+        inner = task.pop("hydra")
+        parts = {"config": task, "hydra": {"hydra": inner}, "overrides": inner["overrides"]["task"]}
         # A directory that is in use, or cannot be written, is the run's own failure, and is recorded as that later.
         with suppress(UserError, OSError), claimed(folder):
             saved = make_folder(folder / hydra.output_subdir)
             for name, part in parts.items():
                 write_text(saved / f"{name}.yaml", to_yaml(part))
     context.callbacks.on_job_start(config=composed, task_function=launcher.task_function)
-    return Run(typed(task), folder, tuple(hydra.overrides.task), str(hydra.sweep.subdir)), returned
+    return Run(typed(composed), folder, tuple(hydra.overrides.task), str(hydra.sweep.subdir)), returned

@@ -14,6 +14,7 @@ files that count, so that one that was changed or cut short since is not taken f
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import math
 import platform
@@ -25,6 +26,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
+from typing import Any
 
 import yaml
 
@@ -71,7 +73,7 @@ class RunRecord:
         self.started, self.num_parameters, self.device = started, num_parameters, device
         self.history = [dict(row) for row in history]
         if self.history:
-            self._write_history()
+            write_text(self.run.folder / HISTORY, _table(self.history))
         else:
             (self.run.folder / HISTORY).unlink(missing_ok=True)
 
@@ -98,24 +100,26 @@ class RunRecord:
 
     def epoch(self, row: Mapping[str, float]) -> None:
         """Add a row to history.csv. No times in there: the same run writes the same bytes."""
-        self.history.append({"epoch": len(self.history) + 1, **row})
-        try:
-            self._write_history()
-        except BaseException:
-            self.history.pop()  # what is not written has not happened
-            raise
+        new = {"epoch": len(self.history) + 1, **row}
+        path = self.run.folder / HISTORY
+        if self.history:
+            append_text(path, _csv([new], list(self.history[0])))
+        else:
+            write_text(path, _table([new]))
+        self.history.append(new)  # what is not written has not happened
 
-    def _write_history(self) -> None:
-        self._write_rows(HISTORY, self.history)
-
-    def _write_rows(self, name: str, rows: Sequence[Mapping[str, float]]) -> None:
-        if not rows:
-            return
-        text = io.StringIO()
-        writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        write_text(self.run.folder / name, text.getvalue())
+    def _see_history(self) -> str:
+        """The digest of the file of all epochs, which is written anew where somebody has touched it."""
+        path, text = self.run.folder / HISTORY, _table(self.history)
+        wanted = hashlib.sha256(text.encode()).hexdigest()
+        with suppress(NotWritten):  # it shows in the digest, and the run counts as damaged
+            try:
+                is_ours = digest(path) == wanted
+            except OSError:
+                is_ours = False
+            if not is_ours:
+                write_text(path, text)
+        return wanted
 
     def finish(
         self,
@@ -138,8 +142,9 @@ class RunRecord:
             seconds: the whole run's; default the time since it began. For a member of a stack, its share.
             confusion: test images by class and prediction.
         """
-        with suppress(NotWritten):  # that is said of what counts more
-            self._write_rows(EVIDENCE, self.evidence)
+        if self.evidence:
+            with suppress(NotWritten):  # that is said of what counts more
+                write_text(self.run.folder / EVIDENCE, _table(self.evidence))
         return result_of(
             {
                 "name": self.run.name,
@@ -170,8 +175,8 @@ class RunRecord:
         )
 
     def _digests(self) -> dict[str, str]:
-        found = {}
-        for name in DIGESTED:
+        found = {HISTORY: self._see_history()} if self.history else {}
+        for name in DIGESTED[1:]:
             with suppress(OSError):  # not there, or where a run fails because of it
                 found[name] = digest(self.run.folder / name)
         return found
@@ -179,6 +184,18 @@ class RunRecord:
     def write(self, result: Result) -> None:
         """Write result.json: the last thing of all."""
         write_json(self.run.folder / RESULT, result.as_dict())
+
+
+def _table(rows: Sequence[Mapping[str, float]]) -> str:
+    """The text of a CSV file."""
+    names = list(rows[0])
+    return _csv([dict(zip(names, names, strict=True)), *rows], names)
+
+
+def _csv(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> str:
+    text = io.StringIO()
+    csv.DictWriter(text, names, lineterminator="\n").writerows(rows)
+    return text.getvalue()
 
 
 @cache

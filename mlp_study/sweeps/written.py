@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import yaml
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 BOOLEANS = {"y", "yes", "n", "no", "true", "false", "on", "off"}
 
@@ -21,15 +21,16 @@ class _Dumper(yaml.CSafeDumper):
 _Dumper.add_representer(str, _Dumper.text)
 
 
-def to_yaml(config: Any) -> str:
-    """Reads as what `OmegaConf.to_yaml` gives; with other line breaks. A dict of configurations will do, too."""
-    return yaml.dump(_plain(config), Dumper=_Dumper, default_flow_style=False, allow_unicode=True, sort_keys=False)
+def to_yaml(content: Any) -> str:
+    """Plain containers as YAML that reads as what `OmegaConf.to_yaml` gives; with other line breaks."""
+    return yaml.dump(content, Dumper=_Dumper, default_flow_style=False, allow_unicode=True, sort_keys=False)
 
 
-def _plain(config: Any) -> Any:
-    if OmegaConf.is_config(config):
-        return OmegaConf.to_container(config, resolve=False, enum_to_str=True)
-    return {key: _plain(value) for key, value in config.items()}
+def plain(config: DictConfig) -> dict[Any, Any]:
+    """A configuration as plain containers, its interpolations as they are written."""
+    content = OmegaConf.to_container(config, resolve=False, enum_to_str=True)
+    assert isinstance(content, dict)
+    return content
 
 
 def _is_number(value: str) -> bool:
