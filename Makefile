@@ -31,7 +31,10 @@ train: $(VENV)/.installed  ## train the grid optim=sgd,adam init=glorot,zeros on
 reproduce: $(VENV)/.installed  ## re-run every claim of the documents (a part: reproduce=keras_intro); writes REPRODUCTION.md
 	$(BIN)/python -m mlp_study.reproduce $(or $(reproduce),--publish .) $(ARGS)
 
-test: $(VENV)/.installed-dev  ## run the tests (no network, no GPU needed)
+test: $(VENV)/.installed-dev  ## run the tests (no network, no GPU needed), but for the long ones
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not long" $(ARGS)
+
+test-all: $(VENV)/.installed-dev  ## run the long ones, too: killed again and again, browsers, a notebook, a wheel, the benchmarks
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 # Installs Debian's Slurm where it can; without it the tests skip themselves, and say so.
@@ -66,4 +69,4 @@ clean:  ## remove caches (never outputs/ or .venv)
 	rm -rf build dist .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
 	find . -name __pycache__ -not -path './$(VENV)/*' -exec rm -rf {} +
 
-.PHONY: help install train reproduce test cluster-test soak soak-damages soak-kills lint diagnose-cases bench tensorboard clean
+.PHONY: help install train reproduce test test-all cluster-test soak soak-damages soak-kills lint diagnose-cases bench tensorboard clean

@@ -14,6 +14,8 @@ from warm import Command
 
 from benchmarks import agreement, bench, diagnose_cases, page, pictures, search, sweeps
 
+pytestmark = pytest.mark.long
+
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 COVERED = {
     "__init__", "agreement", "bench", "diagnose_cases", "page", "pictures", "rivals", "rows", "search",

@@ -151,6 +151,7 @@ def test_commands_on_a_full_disk_end_with_1_and_the_file(grid, tmp_path):
     assert not [name for name in left if name.endswith((".tmp", ".lock", ".png", "dense_1.npy"))]
 
 
+@pytest.mark.long
 def test_two_at_once_are_refused_and_leftovers_of_a_killed_one_are_swept_up(grid, tmp_path):
     from mlp_study.errors import UserError
     from mlp_study.files import claimed

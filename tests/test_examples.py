@@ -10,6 +10,8 @@ from jupyter_client import AsyncKernelManager
 from jupyter_client.kernelspec import KernelSpecManager
 from nbclient import NotebookClient
 
+pytestmark = pytest.mark.long
+
 NOTEBOOK = Path(__file__).parents[1] / "examples" / "a_study.ipynb"
 
 

@@ -170,6 +170,7 @@ def test_figures_show_every_digit_in_its_colour(inspected):
         assert "<image" not in svg
 
 
+@pytest.mark.long
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or chrome on PATH")
 def test_the_page_draws_itself_without_a_network(inspected, tmp_path):
     page = inspected / "inspection" / "embeddings.html"

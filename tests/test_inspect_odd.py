@@ -110,6 +110,7 @@ def test_odd_representations_have_places_too(rows, method):
     np.testing.assert_array_equal(embedding.places, again.places)
 
 
+@pytest.mark.long
 def test_forty_five_thousand_hidden_representations(look, tmp_path):
     """The document's network on real MNIST: (45000, 512), and its parameters."""
     network = ["model.hidden=[512,512]", "model.activation=relu", "model.dropout=0.2", "data.scaling=minmax"]

@@ -59,6 +59,7 @@ def position(study):
     return len(state["writer"]["history"]), state["network"].get("part", {"num": 0})["num"]
 
 
+@pytest.mark.long
 @both_engines
 def test_interrupted_again_and_again_inside_epochs_a_sweep_leaves_the_same_bytes(tmp_path, before_step, engine):
     carry_out(study_runs(WORDS, tmp_path / "whole"), engine)

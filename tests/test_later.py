@@ -15,6 +15,7 @@ from PIL import Image
 from mlp_study.engines.later import stand_in
 
 
+@pytest.mark.long
 def test_training_and_predicting_import_what_they_use(tmp_path):
     idx_folder(tmp_path / "mnist", num_train=200)
     done = run_command(

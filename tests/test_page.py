@@ -49,6 +49,7 @@ def probed(folder, content, *arguments):
     return json.loads(unescape(found[1]))
 
 
+@pytest.mark.long
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or chrome on PATH")
 def test_in_a_browser_without_a_network_it_is_sorted_filtered_brushed_chosen_and_pointed_at(study, tmp_path):
     content = (study / "study.html").read_text()
@@ -87,6 +88,7 @@ def test_in_a_browser_without_a_network_it_is_sorted_filtered_brushed_chosen_and
         assert told in seen["text"]
 
 
+@pytest.mark.long
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium or chrome on PATH")
 def test_names_are_text_however_they_are_called_and_a_phone_shows_all(study, tmp_path):
     folder = tmp_path / "study"

@@ -120,6 +120,7 @@ def test_a_kill_costs_at_most_what_was_trained_since_it_went_on(study, trained):
     assert repeated(study) == []
 
 
+@pytest.mark.long
 def test_whenever_it_is_interrupted_nothing_is_lost(tmp_path, monkeypatch):
     few = ["optim.lr=0.01,0.1,1e7", "seed=0"]
     carry_out(runs(tmp_path / "short", 2, *few))

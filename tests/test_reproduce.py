@@ -105,6 +105,7 @@ def test_verdict(text, code, verdict):
     assert Finding(statements).verdict == verdict
 
 
+@pytest.mark.long
 def test_a_part_from_end_to_end(tmp_path, monkeypatch, capsys):
     few = ("deep_dive", "--out", "out", "--set", "trainer.limit_train_batches=3", "trainer.limit_val_batches=1")
     done = reproduce(*few, cwd=tmp_path)

@@ -110,6 +110,7 @@ def test_optuna_opens_what_is_stored(searched):
     assert loaded.best_value == pytest.approx(best)
 
 
+@pytest.mark.long
 def test_killed_again_and_again_it_goes_on_and_leaves_the_same(searched, tmp_path):
     engine, study, _ = searched
     words = [*SEARCH, launcher(engine), "trainer.snapshot_seconds=0"]

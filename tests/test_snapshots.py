@@ -63,6 +63,7 @@ def whole(request, tmp_path_factory):
     return request.param, study
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seconds", ["0", "60"])  # a snapshot every epoch; none that is due, but who trains together
 def test_a_sweep_that_is_killed_again_and_again_leaves_the_same_bytes(tmp_path, whole, seconds):
     engine, undisturbed = whole
@@ -176,6 +177,7 @@ def test_a_snapshot_of_runs_that_were_not_asked_for_stays(tmp_path):
     assert set(table(study)["status"]) <= {"completed", "stopped"}
 
 
+@pytest.mark.long
 @both_engines
 def test_events_go_on_in_one_file_with_every_epoch_once(tmp_path, engine):
     words = ["-m", *WORDS, "trainer.snapshot_seconds=0", "hydra.sweep.dir=study", launcher(engine)]

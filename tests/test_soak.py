@@ -1,7 +1,10 @@
 """A few damaged files of every kind, from among the thousands of `make soak`, and a few kills."""
 
+import pytest
 from soak.kills import kill
 from soak.soak import soak
+
+pytestmark = pytest.mark.long
 
 
 def test_a_few_damaged_files_of_every_kind_end_in_one_line():

@@ -34,6 +34,7 @@ def running(tmp_path):
     return tmp_path, process
 
 
+@pytest.mark.long
 def test_of_a_study_that_is_trained_interrupted_and_gone_on_with(running):
     folder, process = running
     said = as_json(folder)

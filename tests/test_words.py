@@ -245,6 +245,7 @@ def test_a_name_that_is_one_as_it_is_stays_as_it_is():
     ]
 
 
+@pytest.mark.long
 def test_a_directory_of_ones_own_for_each_run(tmp_path):
     words = ["optim=sgd,adam", "seed=0,1", "hydra.sweep.subdir='${optim.name}-${seed}'"]
     planned = ["sgd-0", "sgd-1", "adam-0", "adam-1"]

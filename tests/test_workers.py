@@ -76,6 +76,7 @@ def test_a_killed_worker_costs_what_it_did_since_its_snapshot(tmp_path, whole):
     assert "going on after epoch 3/6" in log
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seconds", [0, 60])  # a snapshot after every epoch, or none before it is killed
 def test_a_run_that_takes_all_memory_fails_alone(tmp_path, whole, seconds):
     name = "optim=adam,optim.lr=0.1,seed=0"
