@@ -2,6 +2,11 @@
 
 Runs stack when they have the same shape and see the same images. What each may have for itself, and what splits the
 grid, is said here and nowhere else.
+
+Different widths are not padded to the widest. Measured on two cores, batch 32, one hidden layer, before what padding
+itself needs (masks where an activation of zero is not zero, statistics of the real units alone): of 16 to 128 units a
+padded stack is 1.1 to 1.3 times as fast as one for each width with one seed, .9 to 1.1 with five; of 10, 100 and 500
+units .4 to 1.0; only widths that hardly differ (80 to 120) gain, 1.2 to 1.9.
 """
 
 from __future__ import annotations
