@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mlp_study.engines.attempt import Attempt
-from mlp_study.runs.halving import Halving
+from mlp_study.runs.halving import Halving, score
 
 ENTERED = "entered"
 
@@ -54,7 +54,7 @@ class Cohort:
     def _judge(self, bracket: int, rung: int, going: Sequence[tuple[Attempt, Callable[[], dict[str, Any]]]]) -> None:
         assert self.halving is not None
         metric = self.halving.metric
-        scores = [self.halving.score(attempt.writer.record.history) for attempt, _ in going]
+        scores = [score(attempt.writer.record.history, self.halving.metric) for attempt, _ in going]
         num_gone = max(0, self._entered.get(bracket, 0) - len(going))
         bar, num, of = self.halving.bar(bracket, rung, scores, num_gone)
         self._entered[bracket] = sum(found >= bar for found in scores)

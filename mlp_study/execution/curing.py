@@ -1,22 +1,28 @@
-"""Train cures beside the unchanged run: many with one seed, poor ones leave early; then the best with more seeds."""
+"""Train cures beside the unchanged run: many with one seed, poor ones leave early; then the best with more seeds.
+
+Where seeds of the unchanged run disagree, some healthy and some sick, three say too little: both are trained with
+eight, and a cure works if all of its seeds are healthy, and so many of the others are not that it is hardly chance.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from mlp_study.diagnosis.causes import suspects
 from mlp_study.diagnosis.cures import Cure, candidates, changed
 from mlp_study.diagnosis.patient import Patient
 from mlp_study.diagnosis.symptoms import symptoms
+from mlp_study.engines.stack.grouping import shared_settings
 from mlp_study.execution.carry_out import carry_out
 from mlp_study.files import claimed
 from mlp_study.runs.asked import ask
-from mlp_study.runs.halving import Halving, score
+from mlp_study.runs.halving import Halving, score, scores_at
 from mlp_study.runs.listener import Listener
 from mlp_study.runs.ranking import accuracy_of, run_rank
-from mlp_study.runs.result import COMPLETED, STOPPED, Result
+from mlp_study.runs.result import COMPLETED, STOPPED, Result, read_rows
 from mlp_study.runs.run import Run
 from mlp_study.runs.spread import Spread, clearly_below
 from mlp_study.sweeps.checks import check_ready
@@ -24,10 +30,14 @@ from mlp_study.sweeps.words import run_folder, study_runs
 
 UNCHANGED = "unchanged"
 CURES = "cures"  # in the run's directory
-SEEDS = 3  # trained of what is compared
-FACTOR, RUNGS = 2, (0.2, 0.5)  # one in so many goes on, after these parts of the run
+SEEDS, MORE_SEEDS = 3, 8  # trained of what is compared; where the unchanged run is a lottery
+BY_CHANCE = 0.1  # Fisher's exact test of the numbers of healthy seeds: 8 of 8 beside 5 of 8 is .1
+FACTOR, RUNGS = 3, (0.25, 0.5)  # one in so many goes on, after these parts of the run
 CONFIRMED = 2  # cures that more seeds are trained of, the second if the first does not work
-WAVE = 5  # changes that are tried first: mostly one of them works, and the others need not be trained
+WAVE, WAVE_COST = (
+    5,
+    2.5,
+)  # changes tried first, and runs that they may cost: mostly one works, and others need no training
 
 
 @dataclass(frozen=True)
@@ -37,8 +47,8 @@ class Cured:
     Attributes:
         cure: the change; of the unchanged run without words.
         accuracies: of the seeds that were trained to their end.
-        helps: whether three seeds are clearly better than the unchanged run.
-        works: whether they are healthy, too.
+        helps: whether its seeds are clearly better than those of the unchanged run.
+        works: whether they are all healthy, too.
         note: how it ended where it did not come to its end.
         folder: of the run with the first seed.
         command: the words that train it.
@@ -99,53 +109,75 @@ class Curing:
             return self._carry_out(listener)
 
     def _carry_out(self, listener: Listener | None) -> list[Cured]:
-        seed = self.patient.config.seed
-        runs = dict(zip(self.cures, self.runs, strict=True))
-        results: dict[Cure, Result] = {}
-        healthy: list[Cure] = []
-        for wave in (self.cures[:WAVE], self.cures[WAVE:]):
-            if not wave or healthy:
-                continue
-            ask(self.home, [runs[cure] for cure in wave], self.command)
-            trained = self._train([runs[cure] for cure in wave], listener, is_judged=True)
-            results |= dict(zip(wave, trained, strict=True))
-            ended = [cure for cure, result in results.items() if result.status in (COMPLETED, STOPPED)]
-            ended.sort(key=lambda cure: run_rank(results[cure].status, results[cure].metrics))
-            healthy = [cure for cure in ended if not symptoms(Patient.read(runs[cure].folder))]
-        chosen = sorted(healthy, key=lambda cure: len(cure.words))[:CONFIRMED] or ended[:CONFIRMED]
-        unchanged, seeds = Cure(()), [seed + i for i in range(1, SEEDS)]
-        base, cured = Spread(()), list[Cured]()
+        results, chosen = self._with_one_seed(listener)
+        seed, unchanged = self.patient.config.seed, Cure(())
+        base = {seed: self.patient.result}
+        cured: list[Cured] = []
         for cure in chosen:  # the smallest change first
-            asked = [cure] if cured else [cure, unchanged]
-            more = {(one, s): self._run(one, s) for one in asked for s in seeds}
-            ask(self.home, list(more.values()), self.command)
-            found = dict(zip(more, self._train(list(more.values()), listener), strict=True))
-            if not cured:
-                own = [self.patient.result, *(found[unchanged, s] for s in seeds)]
-                base = Spread(accuracy_of(result.metrics) for result in own if result.epochs)
-            cured.append(self._cured(cure, [results[cure], *(found[cure, s] for s in seeds)], base))
+            own = {seed: results[cure]}
+            self._with_seeds({cure: own, unchanged: base}, SEEDS, listener)
+            if 0 < self._num_well(unchanged, base) < len(base):
+                self._with_seeds({cure: own, unchanged: base}, MORE_SEEDS, listener)
+            cured.append(self._cured(cure, own, base))
             if cured[-1].works:
                 break
         tried = {one.cure for one in cured}
-        rest = [self._cured(cure, [results[cure]], base) for cure in dict.fromkeys([*ended, *results])]
-        plain = Cured(unchanged, base, False, False, self.patient.result.status, self.patient.folder, tuple(self.own))
+        ended = sorted(results, key=partial(_rank, results))
+        rest = [self._cured(cure, {seed: results[cure]}, base) for cure in ended]
         cured.sort(key=lambda one: (not one.works, not one.helps, -one.accuracies.mean))
         better = [one for one in cured if one.helps]
         others = [*(one for one in cured if not one.helps), *(one for one in rest if one.cure not in tried)]
-        return [*better, plain, *others]
+        return [*better, self._cured(unchanged, base, base), *others]
 
-    def _cured(self, cure: Cure, results: Sequence[Result], base: Spread) -> Cured:
-        values = Spread(accuracy_of(result.metrics) for result in results if result.epochs)
-        folders = [self.home / result.name for result in results]
-        are_well = len(results) >= SEEDS and all(
-            result.status in (COMPLETED, STOPPED) and not symptoms(Patient.read(folder))
-            for result, folder in zip(results, folders, strict=True)
-        )
-        statuses = {result.status for result in results} - {COMPLETED}
-        note = ", ".join(sorted(statuses)) or ("one seed" if len(results) == 1 else "")
-        helps = len(results) >= SEEDS and len(values.values) == len(results) and clearly_below(base, values)
+    def _with_one_seed(self, listener: Listener | None) -> tuple[dict[Cure, Result], list[Cure]]:
+        """Train the changes, wave after wave until some are healthy; returns all results, and what to go on with."""
+        runs = dict(zip(self.cures, self.runs, strict=True))
+        results: dict[Cure, Result] = {}
+        num = max(SEEDS, min(WAVE, round(WAVE_COST / self._cost(self.patient.config.trainer.max_epochs))))
+        for wave in (self.cures[:num], self.cures[num:]):
+            if not wave:
+                continue
+            ask(self.home, [runs[cure] for cure in wave], self.command)
+            for together in _by_shape({cure: runs[cure] for cure in wave}):
+                halving = self._halving([runs[cure].name for cure in together], list(results.values()))
+                trained = carry_out([runs[cure] for cure in together], "stack", listener, halving=halving)
+                results |= dict(zip(together, trained, strict=True))
+            healthy = [cure for cure in results if _is_well(results[cure], runs[cure].folder)]
+            if healthy:
+                return results, sorted(healthy, key=lambda cure: len(cure.words))[:CONFIRMED]
+        ended = [cure for cure, result in results.items() if result.status in (COMPLETED, STOPPED)]
+        return results, sorted(ended, key=lambda cure: run_rank(results[cure].status, results[cure].metrics))[
+            :CONFIRMED
+        ]
+
+    def _with_seeds(self, found: dict[Cure, dict[int, Result]], num: int, listener: Listener | None) -> None:
+        """Train what has fewer than `num` seeds with more of them."""
+        first = self.patient.config.seed
+        lacking = [(cure, seed) for cure in found for seed in range(first, first + num) if seed not in found[cure]]
+        runs = [self._run(cure, seed) for cure, seed in lacking]
+        ask(self.home, runs, self.command)
+        for (cure, seed), result in zip(lacking, carry_out(runs, "stack", listener), strict=True):
+            found[cure][seed] = result
+
+    def _num_well(self, cure: Cure, results: Mapping[int, Result]) -> int:
+        """How many seeds are healthy; the patient itself is not."""
+        own = () if cure.words else (self.patient.config.seed,)
+        return sum(_is_well(result, self.home / result.name) for seed, result in results.items() if seed not in own)
+
+    def _cured(self, cure: Cure, results: Mapping[int, Result], base: Mapping[int, Result]) -> Cured:
+        values, before = (_accuracies(found) for found in (results, base))
+        num, num_well, base_well = len(results), self._num_well(cure, results), self._num_well(Cure(()), base)
+        is_lottery = 0 < base_well < len(base)
+        helps = bool(cure.words) and num >= SEEDS and len(values.values) == num and clearly_below(before, values)
+        if is_lottery:
+            helps = num == len(base) and _is_hardly_chance(num_well, base_well, num)
+        statuses = {result.status for result in results.values()} - {COMPLETED}
+        note = ", ".join(sorted(statuses)) or ("one seed" if num == 1 else "")
+        if is_lottery and num == len(base):
+            note = ", ".join(filter(None, [f"{num_well} of {num} healthy", note]))
+        folder = self.home / results[self.patient.config.seed].name if cure.words else self.patient.folder
         command = tuple(changed(self.own, cure.words))
-        return Cured(cure, values, helps, helps and are_well, note, folders[0], command)
+        return Cured(cure, values, helps, helps and num_well == num, note, folder, command)
 
     def _run(self, cure: Cure, seed: int) -> Run:
         words = [*changed(self.own, cure.words), f"seed={seed}", "logger=none"]
@@ -156,12 +188,40 @@ class Curing:
         check_ready(run.config)
         return replace(run, folder=self.home / name, name=name, overrides=tuple(words))
 
-    def _train(self, runs: Sequence[Run], listener: Listener | None, is_judged: bool = False) -> list[Result]:
-        halving = None
-        if is_judged and self.rungs:
-            metric = f"best_{self.patient.part}_acc" if self.patient.part == "val" else "train_acc"
-            rows = self.patient.history
-            earlier = {(0, r): (score(rows[:r], metric),) for r in self.rungs if len(rows) >= r}
-            names = dict.fromkeys((run.name for run in runs), 0)
-            halving = Halving(metric, FACTOR, (self.rungs,), names, earlier, self.patient.allowed)
-        return carry_out(runs, "stack", listener, halving=halving)
+    def _halving(self, names: Sequence[str], before: Sequence[Result]) -> Halving | None:
+        """How runs that train together are judged: beside the unchanged run, and those of other shapes `before`."""
+        if not self.rungs:
+            return None
+        metric = f"best_{self.patient.part}_acc" if self.patient.part == "val" else "train_acc"
+        scores = [scores_at(self.rungs, metric, r.status, read_rows(self.home / r.name)) for r in before if r.epochs]
+        rows = self.patient.history
+        scores.append({rung: score(rows[:rung], metric) for rung in self.rungs if len(rows) >= rung})
+        earlier = {(0, rung): tuple(found[rung] for found in scores if rung in found) for rung in self.rungs}
+        return Halving(metric, FACTOR, (self.rungs,), dict.fromkeys(names, 0), earlier)
+
+
+def _by_shape(runs: Mapping[Cure, Run]) -> list[list[Cure]]:
+    """Those that can be trained together, in the order given."""
+    found: dict[str, list[Cure]] = {}
+    for cure, run in runs.items():
+        found.setdefault(repr(shared_settings(run.config)), []).append(cure)
+    return list(found.values())
+
+
+def _rank(results: Mapping[Cure, Result], cure: Cure) -> tuple[float, ...]:
+    return run_rank(results[cure].status, results[cure].metrics)
+
+
+def _is_well(result: Result, folder: Path) -> bool:
+    return result.status in (COMPLETED, STOPPED) and not symptoms(Patient.read(folder, result))
+
+
+def _accuracies(results: Mapping[int, Result]) -> Spread:
+    return Spread(accuracy_of(result.metrics) for result in results.values() if result.epochs)
+
+
+def _is_hardly_chance(num_well: int, base_well: int, num: int) -> bool:
+    from scipy.stats import fisher_exact
+
+    table = [[num_well, num - num_well], [base_well, num - base_well]]
+    return bool(fisher_exact(table, alternative="greater").pvalue <= BY_CHANCE + 1e-9)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from mlp_study.figures.curves import curves
@@ -100,8 +102,31 @@ def a9(evidence: Evidence) -> Finding:
             f"({argument!r}), and the printed mean is exactly 0. Those are the initializer's arguments; a sample of "
             f"78,400 weights misses them in the fifth digit ({sum(exact)} of our {len(exact)} hit the printed "
             "deviation). Whatever the document printed there, it was not computed from the weights.",
+            _doctor(evidence, NORMAL, code),
         ],
     )
+
+
+def _doctor(evidence: Evidence, study: str, cell: Cell) -> str:
+    """What `mlp diagnose RUN --cure` says of the first run of a cell; it knows nothing of the document."""
+    name = cell.folders[0].name
+    found = evidence.json(f"{study}/{name}/diagnosis.json")
+    symptoms = ", ".join(dict.fromkeys(symptom["name"] for symptom in found["symptoms"])) or "healthy"
+    suspects = "; ".join(f"{suspect['name']} ({suspect['said']})" for suspect in found["suspects"][:2]) or "nothing"
+    rows = found.get("cures", [])
+    unchanged = next((_accuracy(row) for row in rows if not row["change"]), "")
+    works = [f"`{row['change']}` ({_accuracy(row)})" for row in rows if row["works"]]
+    trained = f"{', '.join(works) or 'nothing'}, where the unchanged run has {unchanged}" if rows else "nothing"
+    command = f"python -m mlp_study.diagnose outputs/reproduce/{study}/{name} --cure"
+    return (
+        f"**What the doctor says.** `{command}`: {symptoms}; suspected first: {suspects}. Trained with three seeds "
+        f"each, this makes it healthy: {trained}."
+    )
+
+
+def _accuracy(row: dict[str, Any]) -> str:
+    spread = "" if row["sd"] is None else f" ± {row['sd']:.4f}"
+    return f"validation accuracy {row['accuracy']:.4f}{spread}"
 
 
 def _zeros_stay(cells: list[Cell]) -> tuple[str, bool]:
@@ -215,7 +240,8 @@ def a10(evidence: Evidence) -> Finding:
             )
             + "; at rate 10, "
             + (f"{len(fails_code)} of {len(code)} fail ({'; '.join(fails_code)})" if fails_code else "all hold")
-            + "."
+            + ".",
+            _doctor(evidence, LEAKED, evidence.cell(LEAKED, "optim=sgd", "init=glorot")),
         ],
     )
 

@@ -71,33 +71,38 @@ def _training(experiment: str, folder: Path, overrides: tuple[str, ...]) -> Step
 
 def _train(experiment: str, folder: Path, overrides: Sequence[str], runs: Sequence[Run], advance: Advance) -> None:
     """The command a reader would type, in a process of its own; what it prints goes to logs/."""
-    log = folder / "logs" / f"{experiment.replace('/', '_')}.log"
+    words = ["train", "-m", f"experiment={experiment}", *overrides, f"hydra.sweep.dir={folder / experiment}"]
+    _child(experiment, words, folder, lambda: advance(_progress(runs)))
+
+
+def _child(name: str, words: Sequence[str], folder: Path, watch: Callable[[], None]) -> None:
+    """Carry out `mlp WORDS` in a process of its own, and `watch` it."""
+    log = folder / "logs" / f"{name.replace('/', '_')}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    command = ["-m", f"experiment={experiment}", *overrides, f"hydra.sweep.dir={folder / experiment}"]
-    process = PROCESSES.Process(target=_train_here, args=(command, log))
+    process = PROCESSES.Process(target=_be, args=(words, log))
     process.start()
     try:
         while process.is_alive():
             process.join(0.5)
-            advance(_progress(runs))
+            watch()
     except BaseException:  # interrupted: what it has finished is kept
         process.terminate()
         process.join()
         raise
     if process.exitcode:
         last = [line for line in log.read_text(encoding="utf-8").splitlines() if line.strip()][-1:]
-        raise UserError(f"{experiment}: training failed: {' '.join(last) or process.exitcode}; all of it: {log}")
+        raise UserError(f"{name}: training failed: {' '.join(last) or process.exitcode}; all of it: {log}")
 
 
-def _train_here(command: Sequence[str], log: Path) -> None:
-    """Be `python -m mlp_study.train COMMAND > LOG 2>&1`, and end when the parent does, even if it is killed."""
+def _be(words: Sequence[str], log: Path) -> None:
+    """Be `mlp WORDS > LOG 2>&1`, and end when the parent does, even if it is killed."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with log.open("w", encoding="utf-8") as file:
         for number in (1, 2):
             os.dup2(file.fileno(), number)
-    from mlp_study.commands.training import main
+    from mlp_study.__main__ import main
 
-    main(command)
+    main(words)
 
 
 def _end_with_parent() -> None:
@@ -135,6 +140,19 @@ def _command(main: Main, run: Path, result: str, *arguments: str) -> Step:
     return Step(f"{run.parent.parent.name}/{run.parent.name}: {result}", 2, is_done, act)
 
 
+def _cured(run: Path, folder: Path) -> Step:
+    """The doctor's verdict of a run, and cures that were trained."""
+    path, name = run / "diagnosis.json", f"{run.parent.parent.name}/{run.parent.name}/{run.name}: cures"
+
+    def is_done() -> bool:
+        return path.is_file() and path.stat().st_mtime >= (run / "result.json").stat().st_mtime
+
+    def act(advance: Advance) -> None:
+        _child(f"cures of {run.parent.name} {run.name}", ["diagnose", str(run), "--cure"], folder, lambda: None)
+
+    return Step(name, 40, is_done, act)
+
+
 def _predict(arguments: Sequence[str]) -> None:
     from mlp_study.commands.predicting import main
 
@@ -155,11 +173,14 @@ def _afterwards(part: str, folder: Path, overrides: tuple[str, ...]) -> list[Ste
 
     if part == keras_intro.PART:
         found = [run.folder for run in runs(keras_intro.OPTIMIZER) if run.config.optim.name == "adadelta"]
-        normal = [run.folder for run in runs(initialization.NORMAL) if run.config.optim.lr == 0.1]
+        normal = runs(initialization.NORMAL)
+        rates = [run for run in runs(initialization.LEAKED) if run.config.init.name == "glorot"]
+        leaked = [run for run in (*normal, *rates) if run.config.optim.name == "sgd" and run.config.optim.lr == 10]
         return [
             *(_command(_predict, run, "predictions/scaled/evaluation.json") for run in found),
             *(_command(_predict, run, "predictions/unscaled/evaluation.json", "--scaling", "none") for run in found),
-            *(_command(_inspect, run, "inspection/layers.json") for run in normal),
+            *(_command(_inspect, run.folder, "inspection/layers.json") for run in normal if run.config.optim.lr == 0.1),
+            *(_cured(run.folder, folder) for run in leaked if run.config.seed == 0),
         ]
     if part == deep_dive.PART:
         base = [run.folder for run in runs(deep_dive.BASE)]

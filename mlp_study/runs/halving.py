@@ -34,7 +34,6 @@ class Halving:
         brackets: the rungs of each bracket, in epochs.
         bracket_of: the bracket of each run of the batch, by its name.
         earlier: the scores of earlier batches, by bracket and rung.
-        enough: a metric that is as good as any: runs that have it are not compared any more, and none of them leaves.
     """
 
     metric: str
@@ -42,12 +41,6 @@ class Halving:
     brackets: tuple[tuple[int, ...], ...]
     bracket_of: Mapping[str, int]
     earlier: Mapping[tuple[int, int], tuple[Score, ...]]
-    enough: float = math.inf
-
-    def score(self, rows: Sequence[Mapping[str, float]]) -> Score:
-        """Of a run after the epochs of `rows`."""
-        found = score(rows, self.metric)
-        return (self.enough, 0.0) if found[0] >= self.enough else found
 
     def bar(self, bracket: int, rung: int, scores: Sequence[Score], num_gone: int) -> tuple[Score, int, int]:
         """The score that a run needs to go on.
