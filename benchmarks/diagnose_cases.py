@@ -111,7 +111,9 @@ def _cured(patient: Patient, aim: float, arguments: argparse.Namespace, home: Pa
     cured = curing.carry_out()
     works = [one for one in cured if one.helps]  # clearly better, by three seeds
     best = max((_best(one) for one in cured if one.cure.words), default=0.0)
-    own = patient.result.timings.get("train_seconds") or 1.0
+    # Of a run that ends early, because it diverged say, what it would have taken as it was set.
+    own = (patient.result.timings.get("train_seconds") or 1.0) / max(1, len(patient.history))
+    own *= patient.config.trainer.max_epochs
     spent = sum(_seconds(folder) for folder in run_folders(curing.home))
     lottery = Curing(patient, arguments.budget)
     lottery.home = home / "random"
@@ -123,6 +125,7 @@ def _cured(patient: Patient, aim: float, arguments: argparse.Namespace, home: Pa
         "cured": any(one.accuracies.mean >= aim - WITHIN for one in works),
         "works": any(one.works for one in cured),
         "cost": spent / own,
+        "healthy seeds": next((one.note for one in cured if not one.cure.words and "healthy" in one.note), ""),
         "random works": any(one.works for one in drawn),
         "random cured": any(one.helps and one.accuracies.mean >= aim - WITHIN for one in drawn),
     }

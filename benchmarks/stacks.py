@@ -47,6 +47,20 @@ def stacked(row: Row, limit: int | None, threads: int) -> tuple[Callable[[], flo
     return epoch, trainer.data.num_batches
 
 
+def looks(row: Row) -> tuple[Callable[[], float], int]:
+    """Seconds per network of what a doctor is shown after each epoch, and how many mini-batches a whole one has."""
+    trainer = trainer_of(row, 2)
+    num_batches = -(-len(row.images()[0]) // row.configs[0].data.batch_size)
+
+    def look() -> float:
+        started = time.perf_counter()
+        for m, attempt in enumerate(trainer.members):
+            attempt.doctor.at(trainer.network.member(m))
+        return (time.perf_counter() - started) / row.num
+
+    return look, num_batches
+
+
 def main(rounds: int, threads: int, limit: int | None = None, rows: Sequence[Row] = ROWS) -> None:
     """Time the rows, the ways of each in turn, and print them.
 
@@ -61,7 +75,7 @@ def main(rounds: int, threads: int, limit: int | None = None, rows: Sequence[Row
     }
     title = f"milliseconds of a step of one network, median of {rounds}; torch {torch.__version__}, {threads} threads"
     table = Table(title=title, title_justify="left")
-    for column in ("stack", "ms", "x its relative", "x the products", "JAX / ours", "Keras / ours"):
+    for column in ("stack", "ms", "x its relative", "x the products", "JAX / ours", "Keras / ours", "evidence"):
         table.add_column(column, justify="left" if column == "stack" else "right")
     for row in rows:
         ours, others = steps[row.name]["ours"], steps[row.name]
@@ -72,8 +86,10 @@ def main(rounds: int, threads: int, limit: int | None = None, rows: Sequence[Row
             relative,
             f"{ours / others['products']:.2f}",
             *(f"{others[way] / ours:.2f}" if way in others else "" for way in ("JAX", "Keras")),
+            f"{others['evidence'] / ours:.1%}",
         )
     Console(width=130).print(table)
+    print("evidence: what a doctor is shown after each epoch (evidence.csv), of the time of that epoch of all images")
     if not any("JAX" in found for found in steps.values()):
         print("JAX, Keras: skipped, not installed (pip install -e '.[bench]')")
 
@@ -92,6 +108,8 @@ def _times(row: Row, rounds: int, threads: int, limit: int | None) -> dict[str, 
         "JAX": rivals.jax_stack(row, num),
         "Keras": rivals.keras_serial(row, num) if row.is_beside_keras else None,
     }
+    ways["evidence"], num_whole = looks(row)
+    nums = {"evidence": num_whole}  # which has no steps: as much for each step of an epoch
     times: dict[str, list[float]] = {name: [] for name, way in ways.items() if way is not None}
     for number in range(rounds + 1):
         for name, found in times.items():
@@ -99,5 +117,5 @@ def _times(row: Row, rounds: int, threads: int, limit: int | None) -> dict[str, 
             assert way is not None
             seconds = way()
             if number or rounds == 1:  # the first is a rehearsal
-                found.append(seconds / num)
+                found.append(seconds / nums.get(name, num))
     return {name: statistics.median(found) for name, found in times.items()}
