@@ -16,6 +16,7 @@ from benchmarks.rows import ROWS, Row, named
 from mlp_study.engines.attempt import Attempt
 from mlp_study.engines.image_data import ImageData
 from mlp_study.engines.learner import Learner
+from mlp_study.engines.look import seen
 from mlp_study.engines.snapshot import Saver
 from mlp_study.engines.stack.trainer import StackTrainer
 from mlp_study.runs.listener import Listener
@@ -54,8 +55,7 @@ def looks(row: Row) -> tuple[Callable[[], float], int]:
 
     def look() -> float:
         started = time.perf_counter()
-        for m, attempt in enumerate(trainer.members):
-            attempt.doctor.at(trainer.network.member(m))
+        seen(trainer.network, [attempt.doctor for attempt in trainer.members])
         return (time.perf_counter() - started) / row.num
 
     return look, num_batches

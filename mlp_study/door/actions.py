@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from mlp_study.data import arrays
-from mlp_study.door.spelling import Words, words_of
 from mlp_study.door.study import Study
 from mlp_study.door.trained_run import Run
 from mlp_study.errors import RunsFailed, UserError
@@ -24,6 +23,7 @@ from mlp_study.runs.result import FAILED, Result
 from mlp_study.runs.run import name_of
 from mlp_study.sweeps.checks import check_ready, check_workers
 from mlp_study.sweeps.grammar import spelled
+from mlp_study.sweeps.spelling import Words, words_of
 from mlp_study.sweeps.sweep import check_all, tables, write_tables
 from mlp_study.sweeps.words import single_run, study_runs
 

@@ -16,7 +16,6 @@ from mlp_study.engines.look import Look
 from mlp_study.engines.writer import RunWriter, TestOutcome
 from mlp_study.errors import NotWritten, UserError
 from mlp_study.learning.layer_statistics import Histogram
-from mlp_study.nets.mlp import MLP
 from mlp_study.nets.summary import summary
 from mlp_study.runs.listener import Listener
 from mlp_study.runs.result import FAILED, PRUNED, Result
@@ -54,8 +53,7 @@ class Attempt:
     def begin(self, data: ImageData, kind: type[Learner] = Learner) -> None:
         """Initialize the network, a module of the engine's `kind`, and write what is known before training."""
         with self._alone():
-            self.module = self._fresh(data, kind)
-            self.doctor = Look(self.run.config, self.module.mlp, data)
+            self._make(data, kind)
             self.writer.begin(self.module.mlp, data)
             self.writer.evidence(self.doctor.at(self.module.mlp))
             self._say(summary(self.module.mlp))
@@ -70,8 +68,7 @@ class Attempt:
         Raises:
             Exception: `state` is not what it should be.
         """
-        self.module = self._fresh(data, kind)
-        self.doctor = Look(self.run.config, self.module.mlp, data)
+        self._make(data, kind)
         self.restored = state["network"]
         self.judge.set_state(state["judge"])
         self.train_seconds, self.num_images = state["train_seconds"], state["num_images"]
@@ -83,9 +80,10 @@ class Attempt:
             self._say(f"going on after epoch {num_epochs}/{self.judge.max_epochs}{inside}")
             self.listener.advanced(num_epochs + num_done / num_images, 0)
 
-    def _fresh(self, data: ImageData, kind: type[Learner]) -> Learner:
+    def _make(self, data: ImageData, kind: type[Learner]) -> None:
         """The module, in the type that it is trained in: weights in double precision find their place only there."""
-        return kind.of(self.run.config, data.train[0].shape[1], len(data.classes)).to(data.dtype)
+        self.module = kind.of(self.run.config, data.train[0].shape[1], len(data.classes)).to(data.dtype)
+        self.doctor = Look(self.run.config, self.module.mlp, data)
 
     def state(self, network: dict[str, Any]) -> dict[str, Any]:
         """What `resume` needs, plain; `network` is the content of a checkpoint as it would be saved now."""
@@ -103,7 +101,7 @@ class Attempt:
         histograms: Mapping[str, Histogram | None],
         first_loss: float,
         network: Callable[[], dict[str, Any]],
-        mlp: Callable[[], MLP],
+        seen: Mapping[str, float],
     ) -> None:
         """Record an epoch, judge it and save the network if it is to be saved.
 
@@ -112,11 +110,11 @@ class Attempt:
             histograms: by TensorBoard tag; empty if `writer.wants_histograms` is false.
             first_loss: of the first mini-batch of the run.
             network: makes the content of a checkpoint, see `mlp_study.engines.checkpoint`.
-            mlp: gives the network itself, as it is now.
+            seen: a row of evidence.csv, see `mlp_study.engines.look`.
         """
         with self._alone():
             number = self.writer.epoch(row, histograms)
-            self.writer.evidence(self.doctor.at(mlp()))
+            self.writer.evidence(seen)
             self._say(epoch_line(row, number, self.judge.max_epochs))
             self.listener.epoch(self.run.name, dict(row))
             status, reason, is_best = self.judge.epoch(row, number, first_loss)
@@ -202,7 +200,7 @@ class Ghost(Attempt):
 
     def begin(self, data: ImageData, kind: type[Learner] = Learner) -> None:
         """Initialize the network."""
-        self.module = self._fresh(data, kind)
+        self._make(data, kind)
 
     def resume(self, data: ImageData, state: Mapping[str, Any], kind: type[Learner] = Learner) -> None:
         """Go on from `state`."""
@@ -217,7 +215,7 @@ class Ghost(Attempt):
         histograms: Mapping[str, Histogram | None],
         first_loss: float,
         network: Callable[[], dict[str, Any]],
-        mlp: Callable[[], MLP],
+        seen: Mapping[str, float],
     ) -> None:
         """Judge an epoch."""
         history = self.writer.record.history

@@ -147,7 +147,7 @@ class Recorder(Callback):
             {tag: members[0] for tag, members in tags.items()},
             float(pl_module.first_loss),
             network,
-            lambda: pl_module.mlp,
+            self.attempt.doctor.at(pl_module.mlp),
         )
         self.cohort.judge([self.attempt], [network])
         if self.attempt.status:

@@ -16,6 +16,7 @@ from mlp_study.diagnosis.cures import Cure, candidates, changed
 from mlp_study.diagnosis.patient import Patient
 from mlp_study.diagnosis.symptoms import symptoms
 from mlp_study.engines.stack.grouping import shared_settings
+from mlp_study.errors import UserError
 from mlp_study.execution.carry_out import carry_out
 from mlp_study.files import claimed
 from mlp_study.runs.asked import ask
@@ -26,6 +27,7 @@ from mlp_study.runs.result import COMPLETED, STOPPED, Result, read_rows
 from mlp_study.runs.run import Run
 from mlp_study.runs.spread import Spread, clearly_below
 from mlp_study.sweeps.checks import check_ready
+from mlp_study.sweeps.spelled_out import spelled_out
 from mlp_study.sweeps.words import run_folder, study_runs
 
 UNCHANGED = "unchanged"
@@ -75,19 +77,31 @@ class Curing:
     def __init__(self, patient: Patient, budget: float = 6.0, command: str = "") -> None:
         self.patient, self.home, self.command = patient, patient.folder / CURES, command
         self.own = [word for word in patient.result.overrides if not word.startswith(("seed=", "callbacks", "logger"))]
+        if any(word.lstrip("+").startswith("experiment=") for word in self.own):
+            self.own = spelled_out(
+                patient.config
+            )  # its file sets numbers, which may be of a group that a cure replaces
         epochs = patient.config.trainer.max_epochs
         rungs = dict.fromkeys(max(1, round(share * epochs)) for share in RUNGS)
         self.rungs = tuple(rung for rung in rungs if rung < epochs)
         cost = self._cost(epochs)
         self.num = max(3, min(24, round(budget / cost)))
         found = suspects(patient, symptoms(patient))
-        self.cures = candidates(patient, found, self.num)
+        self.cures = [cure for cure in candidates(patient, found, self.num) if self._is_possible(cure)]
         self.epochs = round(self.num * cost * epochs)  # that the first seed costs, about
 
     @property
     def runs(self) -> list[Run]:
         """Those of the first seed."""
         return [self._run(cure, self.patient.config.seed) for cure in self.cures]
+
+    def _is_possible(self, cure: Cure) -> bool:
+        """Whether it goes with the run's other settings: names of layers, say, are as many as there are layers."""
+        try:
+            self._run(cure, self.patient.config.seed)
+        except UserError:
+            return False
+        return True
 
     def _cost(self, epochs: int) -> float:
         """Of a candidate, on the average, as a share of a whole run: most leave at a rung."""

@@ -1,18 +1,17 @@
-"""What a network shows a doctor: its state on a few training images, before training and after each epoch.
+"""What networks show a doctor: their state on a few training images, before training and after each epoch.
 
-The images are the first ones of the training part, the same at each look, and the network is looked at as it is used:
+The images are the first ones of the training part, the same at each look, and networks are looked at as they are used:
 without dropout, with the running means of batch normalization. The weights stay as they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from mlp_study.learning.losses import mean_loss
-from mlp_study.nets.layers import ACTIVATIONS, Dense
 from mlp_study.nets.mlp import MLP
 
 MOST, SHARE = 256, 20  # images that are looked at: so many, or this part of a small training set
@@ -29,16 +28,23 @@ def kernels(mlp: MLP) -> dict[str, Tensor]:
     return {name: layer.weight.detach().clone() for name, layer in mlp.dense.items()}
 
 
-def evidence(
-    mlp: MLP,
-    initial: Mapping[str, Tensor],
-    images: Tensor,
-    labels: Tensor,
-    loss: str,
-    output_activation: str,
-    l2: float,
-) -> dict[str, float]:
-    """Numbers of the whole network, and of each dense layer as "what/layer".
+@dataclass(frozen=True)
+class SeenLayer:
+    """A dense layer of M networks, with N images in it.
+
+    weight, gradient with the penalty's, initial: (M, out, in); before, after: its activation, (M, out, N).
+    """
+
+    name: str
+    weight: Tensor
+    gradient: Tensor
+    initial: Tensor
+    before: Tensor
+    after: Tensor
+
+
+def evidence(layers: Sequence[SeenLayer], losses: Tensor, penalties: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    """Numbers of whole networks, and of each dense layer as "what/layer", (M,) each.
 
     loss: without its penalty; acc; penalty: the penalty's share of both together; predicted: the share of images that
     are given to the commonest class; num_predicted: classes that some image is given to, of num_classes.
@@ -49,58 +55,50 @@ def evidence(
     units whose activation is the same for all images.
 
     Args:
-        mlp: the network.
-        initial: its kernels before training, see `kernels`.
-        images, labels: (N, in_size), (N,).
-        loss, output_activation, l2: as it is trained with.
+        layers: output last.
+        losses: (M,), without penalties.
+        penalties: (M,).
+        labels: (N,).
     """
-    was_training = mlp.training
-    mlp.eval()
-    found: dict[str, float] = {}
-    by_layer: dict[str, dict[str, Tensor]] = {}
-    with torch.enable_grad():
-        x = images.to(next(mlp.parameters()))
-        labels = labels.to(x.device)
-        for name, layer in zip(mlp.names, mlp.layers, strict=True):
-            if not isinstance(layer, Dense):
-                x = layer(x)
-                continue
-            before = torch.nn.functional.linear(x, layer.weight, layer.bias)
-            x = ACTIVATIONS[layer.activation](before)
-            by_layer[name] = {"pre": before.detach(), "out": x.detach()}
-        mean = mean_loss(loss, x, labels, output_activation)
-        weights = {name: layer.weight for name, layer in mlp.dense.items()}
-        penalty = l2 * torch.stack([weight.square().sum() for weight in weights.values()]).sum()
-        gradients = torch.autograd.grad(mean + penalty, list(weights.values()))
-    mlp.train(was_training)
-    x, mean, penalty = x.detach(), mean.detach(), penalty.detach()
-    predicted = x.argmax(1)
-    counts = torch.bincount(predicted, minlength=x.shape[1])
-    total = float(mean + penalty)
-    found["loss"], found["acc"] = float(mean), float((predicted == labels).double().mean())
-    found["penalty"] = float(penalty) / total if total else 0.0
-    found["predicted"], found["num_predicted"] = float(counts.max()) / len(labels), float((counts > 0).sum())
-    found["num_classes"] = float(x.shape[1])
-    for (name, weight), gradient in zip(weights.items(), gradients, strict=True):
-        found |= {
-            f"{what}/{name}": value for what, value in _of_layer(weight.detach(), gradient, initial[name]).items()
+    logits = layers[-1].before
+    predicted = logits.argmax(1)  # (M, N)
+    num_classes = logits.shape[1]
+    counts = torch.nn.functional.one_hot(predicted, num_classes).sum(1)
+    total = losses + penalties
+    found = {
+        "loss": losses,
+        "acc": (predicted == labels).double().mean(1),
+        "penalty": _over(penalties, total, 0.0),
+        "predicted": counts.amax(1).double() / len(labels),
+        "num_predicted": (counts > 0).sum(1).double(),
+        "num_classes": torch.full_like(losses, num_classes),
+    }
+    for layer in layers:
+        gradient, norm, first, moved, differ = (
+            part.flatten(1).norm(dim=1)
+            for part in (
+                layer.gradient,
+                layer.weight,
+                layer.initial,
+                layer.weight - layer.initial,
+                layer.weight - layer.weight.mean(1, keepdim=True),
+            )
+        )
+        columns = {
+            "gradient": gradient,
+            "step": _over(gradient, norm, 0.0),
+            "moved": torch.where(first == 0, moved, moved / first),
+            "alike": 1.0 - _over(differ, norm, 0.0),
+            "pre_mean": layer.before.flatten(1).mean(1),
+            "pre_std": layer.before.flatten(1).std(1, correction=0),
+            "dead": (layer.after.amax(2) - layer.after.amin(2) < DEAD).double().mean(1),
         }
-        before, out = by_layer[name]["pre"], by_layer[name]["out"]
-        found[f"pre_mean/{name}"] = float(before.mean())
-        found[f"pre_std/{name}"] = float(before.std(correction=0))
-        found[f"dead/{name}"] = float(((out.amax(0) - out.amin(0)) < DEAD).double().mean())
+        found |= {f"{what}/{layer.name}": values for what, values in columns.items()}
     return found
 
 
-def _of_layer(weight: Tensor, gradient: Tensor, initial: Tensor) -> dict[str, float]:
-    norm, first = float(weight.norm()), float(initial.norm())
-    differ = float((weight - weight.mean(0)).norm())
-    return {
-        "gradient": float(gradient.norm()),
-        "step": float(gradient.norm()) / norm if norm else 0.0,
-        "moved": float((weight - initial.to(weight)).norm()) / (first or 1.0),
-        "alike": 1.0 - differ / norm if norm else 1.0,
-    }
+def _over(a: Tensor, b: Tensor, otherwise: float) -> Tensor:
+    return torch.where(b == 0, otherwise, a / b)
 
 
 def of_images(images: Tensor, train: tuple[Tensor, Tensor], judged: tuple[Tensor, Tensor] | None) -> dict[str, float]:

@@ -149,14 +149,15 @@ class StackedMLP:
     def __len__(self) -> int:
         return len(self.members)
 
-    def forward(self, batch: Tensor, training: bool) -> Tensor:
-        """Logits (M, classes, B); while training, keeps what `backward` needs.
+    def forward(self, batch: Tensor, training: bool, is_kept: bool = False) -> Tensor:
+        """Logits (M, classes, B).
 
         The gradients are ours: call this, like `backward`, under `torch.no_grad()`.
 
         Args:
             batch: (M, B, pixels), one for each member, or (1, B, pixels), which all of them share.
             training: with dropout, and with the batch's own statistics in batch normalization.
+            is_kept: whether what `backward` needs is kept; while training it always is.
         """
         x = batch.mT
         if self.input_dropout is not None and training:
@@ -166,19 +167,19 @@ class StackedMLP:
         self._blocks: list[Block] = []
         z = self.dense[0].forward(x)
         for i, dense in enumerate(self.dense[1:]):
-            a = self._between(i, z, training)
+            a = self._between(i, z, training, is_kept or training)
             self._inputs.append(a)
             z = dense.forward(a)
         return z
 
-    def _between(self, i: int, z: Tensor, training: bool) -> Tensor:
+    def _between(self, i: int, z: Tensor, training: bool, is_kept: bool) -> Tensor:
         """What stands between products i and i + 1: activation, batch normalization, dropout."""
         norm, dropout = self.batch_norm[i], self.dropout[i]
         a = activated = ACTIVATIONS[self.dense[i].activation].value(z)
         normalized: tuple[Tensor, ...] = ()
         if norm is not None:
-            with torch.set_grad_enabled(training):
-                x, weight, bias = (leaf.detach().requires_grad_(training) for leaf in (a, norm.weight, norm.bias))
+            with torch.set_grad_enabled(is_kept):
+                x, weight, bias = (leaf.detach().requires_grad_(is_kept) for leaf in (a, norm.weight, norm.bias))
                 a = norm(x, weight, bias, training)
             normalized = (a, x, weight, bias)
             a = a.detach()
@@ -186,7 +187,7 @@ class StackedMLP:
         if dropout is not None and training:
             keep = dropout.masks(a)
             a = a * keep
-        if training:
+        if is_kept:
             self._blocks.append(Block(z, activated, normalized, keep))
         return a
 
@@ -209,6 +210,10 @@ class StackedMLP:
             grad = self._between_backward(i - 1, self.dense[i].backward_input(grad))
         self.dense[0].backward_weight(grad, self._inputs[0])
 
+    def between(self, logits: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """What stands in front of each dense layer's activation and behind it, (M, units, B), of the last `forward`."""
+        return [*((block.z, block.activated) for block in self._blocks), (logits, logits)]
+
     @torch.no_grad()
     def activations(self, batch: Tensor) -> list[Tensor]:
         """What each dense layer hands on, (M, units, B) each, in evaluation mode; the last are the logits."""
@@ -216,7 +221,7 @@ class StackedMLP:
         outputs = []
         for i, dense in enumerate(self.dense[1:]):
             outputs.append(ACTIVATIONS[self.dense[i].activation].value(z))
-            z = dense.forward(self._between(i, z, False))
+            z = dense.forward(self._between(i, z, training=False, is_kept=False))
         return [*outputs, z]
 
     def parameters(self) -> list[tuple[Tensor, Tensor]]:

@@ -15,6 +15,7 @@ from mlp_study.engines.attempt import Attempt
 from mlp_study.engines.cohort import Cohort
 from mlp_study.engines.device import be_deterministic, flops_per_step, num_threads
 from mlp_study.engines.image_data import ImageData, to_device
+from mlp_study.engines.look import seen
 from mlp_study.engines.part import Part
 from mlp_study.engines.snapshot import Saver
 from mlp_study.engines.stack.grouping import EVAL_ROWS
@@ -233,11 +234,12 @@ class StackTrainer:
         wanted = any(member.writer.wants_histograms for member in self.members)
         tags = layer_histograms(states) if wanted else {}
         assert self.first_losses is not None
+        looks = seen(self.network, [member.doctor for member in self.members])  # whose gradients are lost
         networks = [partial(self._network, m, loss) for m, loss in enumerate(self.first_losses.tolist())]
         for m, (member, first_loss) in enumerate(zip(self.members, self.first_losses.tolist(), strict=True)):
             rows[m].update({key: values[m] for key, values in numbers.items()})
             own = {tag: values[m] for tag, values in tags.items()} if member.writer.wants_histograms else {}
-            member.epoch(rows[m], own, first_loss, networks[m], partial(self.network.member, m))
+            member.epoch(rows[m], own, first_loss, networks[m], looks[m])
         self.cohort.judge(self.members, networks)
 
     def _network(self, m: int, first_loss: float, part: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -33,13 +33,18 @@ def words_of(given: Sequence[Words], is_sweep: bool) -> list[str]:
 def _values(key: str, value: Any, is_sweep: bool) -> str:
     value = _plain(value)
     if not is_sweep or not isinstance(value, (list, tuple)):
-        return _spelled(key, value)
+        return spelled_value(key, value)
     if not value:
         raise UserError(f"{key}={value!r}: no value to go through; expected a list with at least one")
-    return ",".join(_spelled(key, item) for item in value)
+    return ",".join(spelled_value(key, item) for item in value)
 
 
-def _spelled(key: str, value: Any) -> str:
+def spelled_value(key: str, value: Any) -> str:
+    """A value as it is typed after "key=".
+
+    Raises:
+        UserError: it cannot be spelled.
+    """
     value = _plain(value)
     if value is None:
         return "null"
@@ -50,7 +55,7 @@ def _spelled(key: str, value: Any) -> str:
     if isinstance(value, str):
         return spelled(value)
     if isinstance(value, (list, tuple)):
-        return "[" + ",".join(_spelled(key, item) for item in value) + "]"
+        return "[" + ",".join(spelled_value(key, item) for item in value) + "]"
     raise UserError(f"{key}={value!r}: expected a number, a text, true or false, None, or a list of such")
 
 
