@@ -78,9 +78,7 @@ class Curing:
         self.patient, self.home, self.command = patient, patient.folder / CURES, command
         self.own = [word for word in patient.result.overrides if not word.startswith(("seed=", "callbacks", "logger"))]
         if any(word.lstrip("+").startswith("experiment=") for word in self.own):
-            self.own = spelled_out(
-                patient.config
-            )  # its file sets numbers, which may be of a group that a cure replaces
+            self.own = spelled_out(patient.config)  # numbers of its file may be of a group that a cure replaces
         epochs = patient.config.trainer.max_epochs
         rungs = dict.fromkeys(max(1, round(share * epochs)) for share in RUNGS)
         self.rungs = tuple(rung for rung in rungs if rung < epochs)

@@ -174,7 +174,7 @@ def _afterwards(part: str, folder: Path, overrides: tuple[str, ...]) -> list[Ste
     if part == keras_intro.PART:
         found = [run.folder for run in runs(keras_intro.OPTIMIZER) if run.config.optim.name == "adadelta"]
         normal = runs(initialization.NORMAL)
-        rates = [run for run in runs(initialization.LEAKED) if run.config.init.name == "glorot"]
+        rates = [run for run in runs(initialization.LEAKED) if run.config.init.name == "glorot_uniform"]
         leaked = [run for run in (*normal, *rates) if run.config.optim.name == "sgd" and run.config.optim.lr == 10]
         return [
             *(_command(_predict, run, "predictions/scaled/evaluation.json") for run in found),
