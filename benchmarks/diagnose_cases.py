@@ -60,7 +60,7 @@ PUBLISHED = """\
 | DeepFD's 52 programs | detected: UMLAUT 50, DeepFD 47, DeepLocalize 36, AutoTrainer 12; cause named: 14, 27, 10, 7 |
 | healthy MNIST programs called faulty | DeepLocalize 78 of 78, UMLAUT 68 of 68 listed, DeepDiagnosis 37 of 78 |
 | 53 faults (Humbatova et al., 2025), recall | DeepFD .33, NeuraLint .19, UMLAUT .19, DeepDiagnosis .15 |
-| 17 faults (Kim et al., 2023), repaired | AutoTrainer in all 50 reruns of 8, in none of 8; random search as well or better |
+| 17 faults (Kim et al., 2023), repaired | AutoTrainer: 8 always, 8 never (50 reruns); random search no worse |
 
 None of them but AutoTrainer trains what it proposes.
 """
