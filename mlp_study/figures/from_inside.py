@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from mlp_study.diagnosis.patient import Patient
+from mlp_study.diagnosis.symptoms import Symptom
 from mlp_study.diagnosis.verdict import Verdict
 from mlp_study.figures.style import COLOURS, STYLES, caption, legend, log_if_wide, whole_epochs
 from mlp_study.showing import label
@@ -19,6 +20,7 @@ ROWS = {
     "dead": "units that answer the same to every image: 0 is usual, 1 is a dead layer",
 }
 MOST_LAYERS = 8
+PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 0.5, "alpha": 0.8}  # under words that lines pass
 
 
 def from_inside(patient: Patient, verdict: Verdict, healthy: Patient | None = None) -> Figure:
@@ -44,8 +46,8 @@ def from_inside(patient: Patient, verdict: Verdict, healthy: Patient | None = No
         axis.axhline(verdict.allowed, color=COLOURS[2], linewidth=1)
         axis.axhline(one.chance, color=COLOURS[1], linewidth=1)
         for height, said, colour in ((verdict.allowed, "what these data allow", 2), (one.chance, "a guess", 1)):
-            looks: dict[str, Any] = {"color": COLOURS[colour], "fontsize": 8, "ha": "right", "va": "bottom"}
-            axis.text(0.98, height, said, transform=axis.get_yaxis_transform(), **looks)
+            looks: dict[str, Any] = {"color": COLOURS[colour], "fontsize": 8, "ha": "right", "va": "top", "bbox": PAPER}
+            axis.text(0.98, height - 0.03, said, transform=axis.get_yaxis_transform(), **looks)
         axis.set_ylim(0, 1.02)
         if not column:
             axis.set_ylabel("accuracy (dashed: training)", fontsize=9)
@@ -57,14 +59,25 @@ def from_inside(patient: Patient, verdict: Verdict, healthy: Patient | None = No
         for axis in axes[row]:
             axis.grid(alpha=0.3)
         log_if_wide(axes[row])
+    for axis in axes[list(ROWS).index("dead") + 1]:
+        axis.set_ylim(-0.02, 1.02)
     if verdict.symptoms and patient.history:
-        first = min(symptom.epoch for symptom in verdict.symptoms)
-        for axis in axes[:, 0]:
-            axis.axvline(first, color=COLOURS[1], linestyle=":", linewidth=1.5)
-        axes[0][0].text(first, 0.5, " " + label(verdict.symptoms[0].name), color=COLOURS[1], fontsize=9)
+        # The one that counts most, and the earliest, which may have led to it.
+        marked = {symptom.epoch: symptom for symptom in (min(verdict.symptoms, key=_epoch), verdict.symptoms[0])}
+        for epoch, symptom in marked.items():
+            for axis in axes[:, 0]:
+                axis.axvline(epoch, color=COLOURS[1], linestyle=":", linewidth=1.5)
+            is_late = epoch > 0.6 * len(patient.history)
+            how: dict[str, Any] = {"ha": "right" if is_late else "left", "va": "center", "fontsize": 9, "bbox": PAPER}
+            name = f"{label(symptom.name)} " if is_late else f" {label(symptom.name)}"
+            axes[0][0].text(epoch, 0.28, name, color=COLOURS[1], **how)
     caption(figure, f"{verdict.run}: {verdict.line()}")
     legend(figure, list(layers.values()), list(layers))
     return figure
+
+
+def _epoch(symptom: Symptom) -> int:
+    return symptom.epoch
 
 
 def _lines(axis: Any, patient: Patient, what: str) -> dict[str, Any]:
