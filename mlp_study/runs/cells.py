@@ -137,8 +137,8 @@ class LeftOut(UserWarning):
 
 
 def values_of(cells: Sequence[Cell], key: str) -> list[str]:
-    """The values of one swept setting, in the order typed."""
-    places = {cell.settings[key]: cell.place[key] for cell in cells if key in cell.settings}
+    """The values of one swept setting, in the order typed; of cells that were put together by hand, as they stand."""
+    places = {cell.settings[key]: cell.place.get(key, i) for i, cell in enumerate(cells) if key in cell.settings}
     return sorted(places, key=places.__getitem__)
 
 
