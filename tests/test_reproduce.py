@@ -15,9 +15,11 @@ from scipy import stats
 from warm import Command
 
 from mlp_study.commands import training
+from mlp_study.figures.curves import curves
 from mlp_study.reproduce.experiments import experiments, planned_runs
 from mlp_study.reproduce.findings import AS_RUN, FAILS, HOLDS, Finding, Statement
 from mlp_study.reproduce.reproducing import MAY_SET, PARTS, check_settings, main
+from mlp_study.runs.cells import read_cells
 from mlp_study.runs.spread import Spread, clearly_below, clearly_differ
 from mlp_study.sweeps.explain import conf_dir
 
@@ -103,6 +105,14 @@ def test_verdict(text, code, verdict):
     statements = [Statement("", "", "", holds) for holds in text]
     statements += [Statement("", "", "", holds, as_run=True) for holds in code]
     assert Finding(statements).verdict == verdict
+
+
+def test_cells_with_names_of_their_own_are_drawn_as_they_stand(grid):
+    cells = [replace(cell, settings={"network": name}) for cell, name in zip(read_cells(grid), "zab", strict=False)]
+    cells = [replace(cell, place={}) for cell in cells]
+    legend = curves(cells).legends[0]
+    named = [text.get_text() for text in legend.get_texts() if "network" in text.get_text()]
+    assert named == [f"network={name}" for name in "zab"[: len(cells)]]
 
 
 @pytest.mark.long
