@@ -26,6 +26,7 @@ from mlp_study.errors import UserError
 from mlp_study.files import claimed, finite, write_json
 from mlp_study.program import Arguments, program
 from mlp_study.runs import under_way
+from mlp_study.runs.result import DIVERGED
 from mlp_study.runs.run import CONFIG, run_folders
 from mlp_study.showing import Columns, console, printable
 from mlp_study.sweeps.checks import check_ready
@@ -145,7 +146,8 @@ def _show_cures(rows: Sequence[dict[str, Any]]) -> None:
     for row in rows:
         accuracy = "" if row["accuracy"] is None else f"{row['accuracy']:.4f}"
         accuracy += "" if row["sd"] is None else f" ± {row['sd']:.4f}"
-        works = "" if not row["change"] else "yes" if row["works"] else "helps" if row["helps"] else "no"
+        is_known = row["change"] and (row["seeds"] > 1 or DIVERGED in row["note"])  # of one that left early it is not
+        works = "yes" if row["works"] else "helps" if row["helps"] else "no" if is_known else ""
         shown.row(row["change"] or "(unchanged)", accuracy, row["seeds"], works, row["against"], row["note"])
     output.print(shown.table)
     best = next((row for row in rows if row["works"]), None)

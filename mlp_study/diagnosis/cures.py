@@ -56,8 +56,10 @@ def candidates(patient: Patient, suspects: Sequence[Suspect], num: int) -> list[
     turns = [group[i] for i in range(longest) for group in by_suspect if i < len(group)]
     # More epochs cost more than all the rest; that a run had too few is mostly said of one that learns too slowly.
     turns.sort(key=lambda cure: cure.against == "too few epochs" != suspects[0].name)
-    singles = list({cure.words: cure for cure in [*turns, *map(Cure, _often(patient))]}.values())
-    singles = [cure for cure in singles if not _is_so(patient, cure.words)]
+    once: dict[tuple[str, ...], Cure] = {}
+    for cure in [*turns, *map(Cure, _often(patient))]:
+        once.setdefault(cure.words, cure)
+    singles = [cure for cure in once.values() if not _is_so(patient, cure.words)]
     firsts = [group[0] for group in by_suspect[:4] if group]
     both = [
         Cure((*a.words, *b.words), f"{a.against} and {b.against}")

@@ -54,11 +54,12 @@ class Cohort:
     def _judge(self, bracket: int, rung: int, going: Sequence[tuple[Attempt, Callable[[], dict[str, Any]]]]) -> None:
         assert self.halving is not None
         metric = self.halving.metric
-        scores = [score(attempt.writer.record.history, self.halving.metric) for attempt, _ in going]
+        scores = [self.halving.score(attempt.run.name, attempt.writer.record.history) for attempt, _ in going]
         num_gone = max(0, self._entered.get(bracket, 0) - len(going))
         bar, num, of = self.halving.bar(bracket, rung, scores, num_gone)
         self._entered[bracket] = sum(found >= bar for found in scores)
         for (attempt, network), found in zip(going, scores, strict=True):
             if found < bar:
-                said = f"{metric} {abs(found[0]):.4f} after {rung} epochs"
+                value = score(attempt.writer.record.history, metric)[0]
+                said = f"{metric} {abs(value):.4f} after {rung} epochs"
                 attempt.prune(f"{said} is not among the best {num} of {of}", network)

@@ -6,7 +6,7 @@ eight, and a cure works if all of its seeds are healthy, and so many of the othe
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from mlp_study.errors import UserError
 from mlp_study.execution.carry_out import carry_out
 from mlp_study.files import claimed
 from mlp_study.runs.asked import ask
-from mlp_study.runs.halving import Halving, score, scores_at
+from mlp_study.runs.halving import Halving, preferred, score, scores_at
 from mlp_study.runs.listener import Listener
 from mlp_study.runs.ranking import accuracy_of, run_rank
 from mlp_study.runs.result import COMPLETED, STOPPED, Result, read_rows
@@ -151,7 +151,7 @@ class Curing:
                 continue
             ask(self.home, [runs[cure] for cure in wave], self.command)
             for together in _by_shape({cure: runs[cure] for cure in wave}):
-                halving = self._halving([runs[cure].name for cure in together], list(results.values()))
+                halving = self._halving({runs[cure].name: len(cure.words) for cure in together}, results)
                 trained = carry_out([runs[cure] for cure in together], "stack", listener, halving=halving)
                 results |= dict(zip(together, trained, strict=True))
             healthy = [cure for cure in results if _is_well(results[cure], runs[cure].folder)]
@@ -200,16 +200,22 @@ class Curing:
         check_ready(run.config)
         return replace(run, folder=self.home / name, name=name, overrides=tuple(words))
 
-    def _halving(self, names: Sequence[str], before: Sequence[Result]) -> Halving | None:
-        """How runs that train together are judged: beside the unchanged run, and those of other shapes `before`."""
+    def _halving(self, sizes: Mapping[str, int], before: Mapping[Cure, Result]) -> Halving | None:
+        """How runs that train together are judged: beside the unchanged run, and those of other shapes `before`.
+
+        Of those that have what the data allow the smallest changes are preferred.
+        """
         if not self.rungs:
             return None
         metric = f"best_{self.patient.part}_acc" if self.patient.part == "val" else "train_acc"
-        scores = [scores_at(self.rungs, metric, r.status, read_rows(self.home / r.name)) for r in before if r.epochs]
-        rows = self.patient.history
-        scores.append({rung: score(rows[:rung], metric) for rung in self.rungs if len(rows) >= rung})
+        rows, enough = self.patient.history, self.patient.allowed
+        scores = [{rung: score(rows[:rung], metric) for rung in self.rungs if len(rows) >= rung}]
+        for cure, result in before.items():
+            if result.epochs:
+                own = scores_at(self.rungs, metric, result.status, read_rows(self.home / result.name))
+                scores.append({rung: preferred(found, enough, len(cure.words)) for rung, found in own.items()})
         earlier = {(0, rung): tuple(found[rung] for found in scores if rung in found) for rung in self.rungs}
-        return Halving(metric, FACTOR, (self.rungs,), dict.fromkeys(names, 0), earlier)
+        return Halving(metric, FACTOR, (self.rungs,), dict.fromkeys(sizes, 0), earlier, enough, dict(sizes))
 
 
 def _by_shape(runs: Mapping[Cure, Run]) -> list[list[Cure]]:

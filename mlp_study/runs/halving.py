@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mlp_study.runs.result import DIVERGED, PRUNED, STOPPED
 
@@ -22,6 +22,7 @@ MOST_RUNGS = 3  # unless the first one was asked for
 
 Score = tuple[float, float]  # of larger ones is the better: the metric, and where it is the same, the loss
 WORST: Score = (-math.inf, -math.inf)
+LARGEST = 1_000  # size of a run, and more than any accuracy
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Halving:
         brackets: the rungs of each bracket, in epochs.
         bracket_of: the bracket of each run of the batch, by its name.
         earlier: the scores of earlier batches, by bracket and rung.
+        enough: a metric as good as any: runs that have it come first, those of the least `sizes` before the others.
+        sizes: of runs, by name, where small ones are preferred.
     """
 
     metric: str
@@ -41,6 +44,12 @@ class Halving:
     brackets: tuple[tuple[int, ...], ...]
     bracket_of: Mapping[str, int]
     earlier: Mapping[tuple[int, int], tuple[Score, ...]]
+    enough: float = math.inf
+    sizes: Mapping[str, int] = field(default_factory=dict)
+
+    def score(self, name: str, rows: Sequence[Mapping[str, float]]) -> Score:
+        """Of the run `name` after the epochs of `rows`."""
+        return preferred(score(rows, self.metric), self.enough, self.sizes.get(name, 0))
 
     def bar(self, bracket: int, rung: int, scores: Sequence[Score], num_gone: int) -> tuple[Score, int, int]:
         """The score that a run needs to go on.
@@ -75,6 +84,11 @@ def score(rows: Sequence[Mapping[str, float]], metric: str) -> Score:
 
 def _or_worst(value: float) -> float:
     return -math.inf if math.isnan(value) else value
+
+
+def preferred(found: Score, enough: float, size: int) -> Score:
+    """A score as `Halving.enough` has it."""
+    return (LARGEST - size, found[0]) if found[0] >= enough else found
 
 
 def scores_at(rungs: Sequence[int], metric: str, status: str, rows: Sequence[Mapping[str, float]]) -> dict[int, Score]:
