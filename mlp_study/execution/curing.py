@@ -36,10 +36,7 @@ SEEDS, MORE_SEEDS = 3, 8  # trained of what is compared; where the unchanged run
 BY_CHANCE = 0.1  # Fisher's exact test of the numbers of healthy seeds: 8 of 8 beside 5 of 8 is .1
 FACTOR, RUNGS = 3, (0.25, 0.5)  # one in so many goes on, after these parts of the run
 CONFIRMED = 2  # cures that more seeds are trained of, the second if the first does not work
-WAVE, WAVE_COST = (
-    5,
-    2.5,
-)  # changes tried first, and runs that they may cost: mostly one works, and others need no training
+WAVE, WAVE_COST = 5, 2.5  # changes tried first, and what they may cost in whole runs: mostly one of them works
 
 
 @dataclass(frozen=True)
@@ -158,9 +155,7 @@ class Curing:
             if healthy:
                 return results, sorted(healthy, key=lambda cure: len(cure.words))[:CONFIRMED]
         ended = [cure for cure, result in results.items() if result.status in (COMPLETED, STOPPED)]
-        return results, sorted(ended, key=lambda cure: run_rank(results[cure].status, results[cure].metrics))[
-            :CONFIRMED
-        ]
+        return results, sorted(ended, key=partial(_rank, results))[:CONFIRMED]
 
     def _with_seeds(self, found: dict[Cure, dict[int, Result]], num: int, listener: Listener | None) -> None:
         """Train what has fewer than `num` seeds with more of them."""
