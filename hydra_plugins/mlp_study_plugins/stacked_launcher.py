@@ -36,6 +36,7 @@ class StackedLauncher(Launcher):
     Attributes:
         trains_here: whether this machine is the one that needs the devices.
         halving: how a search wants the next runs judged on the way, a `mlp_study.runs.halving.Halving`; None: not.
+        known: runs that the sweeper has checked, by the overrides of their jobs, each with what Hydra composed for it.
     """
 
     trains_here = True
@@ -43,6 +44,7 @@ class StackedLauncher(Launcher):
 
     def __init__(self, max_members: int | None = None, workers: Any = "auto", engine: str = "stack") -> None:
         self.max_members, self.workers, self.engine = max_members, workers, engine
+        self.known: dict[tuple[str, ...], tuple[Any, dict[Any, Any]]] = {}
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Keep what Hydra hands over."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,33 +51,42 @@ def launch(launcher: Any, job_overrides: Sequence[Sequence[str]], initial_job_id
 
 
 def _is_heard(callbacks: Any) -> bool:
-    """Whether one of Hydra's callbacks wants to know of a job's end."""
-    return any(type(callback).on_job_end is not Callback.on_job_end for callback in callbacks.callbacks)
+    """Whether one of Hydra's callbacks wants to know of a job's beginning or end."""
+    names = ("on_job_start", "on_job_end")
+    return any(getattr(type(one), name) is not getattr(Callback, name) for one in callbacks.callbacks for name in names)
 
 
 def _prepare(launcher: Any, overrides: list[str], number: int) -> tuple[Run, JobReturn]:
     """The run, its directory with its .hydra/ as Hydra's `run_job` makes it, and what Hydra expects back."""
     context = launcher.hydra_context
-    composed = context.config_loader.load_sweep_config(launcher.config, overrides)
-    hydra = composed.hydra
-    with open_dict(hydra):
-        hydra.job.id = hydra.job.num = number
-        folder = Path(str(hydra.sweep.dir)).absolute() / str(hydra.sweep.subdir)
-        hydra.runtime.output_dir = str(folder)
+    composed = None
+    run, content = launcher.known.pop(tuple(overrides), (None, {}))
+    if run is None or _is_heard(context.callbacks):
+        composed = context.config_loader.load_sweep_config(launcher.config, overrides)
+        task = composed.hydra.overrides.task
+        folder = Path(str(composed.hydra.sweep.dir)) / str(composed.hydra.sweep.subdir)
+        with open_dict(composed.hydra):
+            composed.hydra.job.id = composed.hydra.job.num = number
+            composed.hydra.runtime.output_dir = str(folder.absolute())
+        run, content = Run(typed(composed), folder, tuple(task), str(composed.hydra.sweep.subdir)), plain(composed)
+    run = replace(run, folder=run.folder.absolute())
+    task = dict(content)
+    hydra = task.pop("hydra")
+    hydra["job"] |= {"id": number, "num": number}
+    hydra["runtime"]["output_dir"] = str(run.folder)
     returned = JobReturn(
-        overrides=list(hydra.overrides.task),
-        hydra_cfg=composed if _is_heard(context.callbacks) else None,  # a thousand of them fill a gigabyte
+        overrides=list(hydra["overrides"]["task"]),
+        hydra_cfg=composed,  # for those who want to hear of the job's end: a thousand of them fill a gigabyte
         working_dir=os.getcwd(),
-        task_name=hydra.job.name,
+        task_name=hydra["job"]["name"],
     )
-    if hydra.output_subdir is not None:
-        task = plain(composed)
-        inner = task.pop("hydra")
-        parts = {"config": task, "hydra": {"hydra": inner}, "overrides": inner["overrides"]["task"]}
+    if hydra["output_subdir"] is not None:
+        parts = {"config": task, "hydra": {"hydra": hydra}, "overrides": hydra["overrides"]["task"]}
         # A directory that is in use, or cannot be written, is the run's own failure, and is recorded as that later.
-        with suppress(UserError, OSError), claimed(folder):
-            saved = make_folder(folder / hydra.output_subdir)
+        with suppress(UserError, OSError), claimed(run.folder):
+            saved = make_folder(run.folder / hydra["output_subdir"])
             for name, part in parts.items():
                 write_text(saved / f"{name}.yaml", to_yaml(part))
-    context.callbacks.on_job_start(config=composed, task_function=launcher.task_function)
-    return Run(typed(composed), folder, tuple(hydra.overrides.task), str(hydra.sweep.subdir)), returned
+    if composed is not None:
+        context.callbacks.on_job_start(config=composed, task_function=launcher.task_function)
+    return run, returned

@@ -9,6 +9,7 @@ import signal
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 from mlp_study.errors import UserError
@@ -71,15 +72,15 @@ def _training(experiment: str, folder: Path, overrides: tuple[str, ...]) -> Step
 
 def _train(experiment: str, folder: Path, overrides: Sequence[str], runs: Sequence[Run], advance: Advance) -> None:
     """The command a reader would type, in a process of its own; what it prints goes to logs/."""
-    words = ["train", "-m", f"experiment={experiment}", *overrides, f"hydra.sweep.dir={folder / experiment}"]
-    _child(experiment, words, folder, lambda: advance(_progress(runs)))
+    words = ["-m", f"experiment={experiment}", *overrides, f"hydra.sweep.dir={folder / experiment}"]
+    _child(experiment, "training", words, folder, lambda: advance(_progress(runs)))
 
 
-def _child(name: str, words: Sequence[str], folder: Path, watch: Callable[[], None]) -> None:
-    """Carry out `mlp WORDS` in a process of its own, and `watch` it."""
+def _child(name: str, command: str, words: Sequence[str], folder: Path, watch: Callable[[], None]) -> None:
+    """Carry out a module of `mlp_study.commands` with these words in a process of its own, and `watch` it."""
     log = folder / "logs" / f"{name.replace('/', '_')}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    process = PROCESSES.Process(target=_be, args=(words, log))
+    process = PROCESSES.Process(target=_be, args=(command, words, log))
     process.start()
     try:
         while process.is_alive():
@@ -94,15 +95,13 @@ def _child(name: str, words: Sequence[str], folder: Path, watch: Callable[[], No
         raise UserError(f"{name}: training failed: {' '.join(last) or process.exitcode}; all of it: {log}")
 
 
-def _be(words: Sequence[str], log: Path) -> None:
-    """Be `mlp WORDS > LOG 2>&1`, and end when the parent does, even if it is killed."""
+def _be(command: str, words: Sequence[str], log: Path) -> None:
+    """Be that command, with all that it prints going to `log`, and end when the parent does, even if it is killed."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with log.open("w", encoding="utf-8") as file:
         for number in (1, 2):
             os.dup2(file.fileno(), number)
-    from mlp_study.__main__ import main
-
-    main(words)
+    import_module(f"mlp_study.commands.{command}").main(words)
 
 
 def _end_with_parent() -> None:
@@ -148,7 +147,8 @@ def _cured(run: Path, folder: Path) -> Step:
         return path.is_file() and path.stat().st_mtime >= (run / "result.json").stat().st_mtime
 
     def act(advance: Advance) -> None:
-        _child(f"cures of {run.parent.name} {run.name}", ["diagnose", str(run), "--cure"], folder, lambda: None)
+        name = f"cures of {run.parent.name} {run.name}"
+        _child(name, "diagnosing", [str(run), "--cure"], folder, lambda: None)
 
     return Step(name, 40, is_done, act)
 

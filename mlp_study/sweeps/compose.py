@@ -34,6 +34,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from mlp_study.sweeps.written import plain
+
 __all__ = ["BasicSweeper", "SweepComposer", "get_args_parser", "quick_hydra"]
 
 # What Hydra itself writes while it composes, or looks at on the way: whoever sets it has Hydra compose afresh.
@@ -167,14 +169,20 @@ class SweepComposer:
 
     Args:
         loader: Hydra's, made inside `quick_hydra`.
+
+    Attributes:
+        composed: what was, by the overrides of a job: plain, its interpolations as they are written.
     """
 
     def __init__(self, loader: ConfigLoaderImpl) -> None:
         self._loader = loader
+        self.composed: dict[tuple[str, ...], dict[Any, Any]] = {}
 
     def task_config(self, master_config: DictConfig, sweep_overrides: Sequence[str]) -> DictConfig:
         """The composed config of one job."""
-        return self._loader.load_sweep_config(master_config, list(sweep_overrides))
+        config = self._loader.load_sweep_config(master_config, list(sweep_overrides))
+        self.composed[tuple(sweep_overrides)] = plain(config)
+        return config
 
     def task_words(self, sweep_overrides: Sequence[str]) -> tuple[str, ...]:
         """Those of a job's overrides that are not Hydra's own, as typed."""
