@@ -15,13 +15,18 @@ from scipy import stats
 from warm import Command
 
 from mlp_study.commands import training
+from mlp_study.execution.carry_out import carry_out
 from mlp_study.figures.curves import curves
+from mlp_study.reproduce.evidence import Evidence
 from mlp_study.reproduce.experiments import experiments, planned_runs
 from mlp_study.reproduce.findings import AS_RUN, FAILS, HOLDS, Finding, Statement
+from mlp_study.reproduce.initialization import _doctor
 from mlp_study.reproduce.reproducing import MAY_SET, PARTS, check_settings, main
+from mlp_study.reproduce.steps import _cured
 from mlp_study.runs.cells import read_cells
 from mlp_study.runs.spread import Spread, clearly_below, clearly_differ
 from mlp_study.sweeps.explain import conf_dir
+from mlp_study.sweeps.words import study_runs
 
 ALL_EXPERIMENTS = [name for part in PARTS for name in experiments(part)]
 CLAIMS = {claim.name: claim for part in PARTS.values() for claim in part.CLAIMS}
@@ -147,6 +152,25 @@ def test_a_part_from_end_to_end(tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit, match="2"):
         main([*few, "trainer.limit_train_batches=4"])
     assert "holds the result of another configuration" in capsys.readouterr().err
+
+
+@pytest.mark.long
+def test_the_ledger_says_what_the_doctor_says_of_the_leaked_rate(tmp_path):
+    name = "keras_intro/small_normal"
+    words = [f"experiment={name}", "data=digits", "data.batch_size=16", "trainer.max_epochs=3", "seed=0", "logger=none"]
+    (run,) = [run for run in study_runs(words, tmp_path / name) if run.config.optim.lr == 10]
+    carry_out([run])
+    step = _cured(run.folder, tmp_path)
+    assert not step.is_done()
+    step.run(lambda share: None)
+    assert step.is_done()
+    (cell,) = Evidence(tmp_path).cells(name)
+    said = _doctor(Evidence(tmp_path), name, cell)
+    assert said.startswith(
+        "**What the doctor says.** `python -m mlp_study.diagnose outputs/reproduce/keras_intro/small"
+    )
+    assert "suspected first: learning rate too high (sgd at 10" in said
+    assert "where the unchanged run has validation accuracy 0." in said
 
 
 @pytest.mark.parametrize(
