@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 
@@ -208,6 +209,24 @@ def test_what_makes_no_network_with_the_other_settings_is_no_candidate(tmp_path)
     curing = Curing(Patient.read(run.folder))
     assert curing.cures
     assert not any("model.hidden=[2,2]" in cure.words for cure in curing.cures)
+
+
+def test_changes_that_cost_more_than_the_budget_are_named_and_not_tried(tmp_path):
+    words = ["data=digits", "data.batch_size=8", "trainer.limit_train_batches=2", "trainer.max_epochs=2", "logger=none"]
+    (run,) = study_runs(words, tmp_path / "study")
+    carry_out([run])
+    assert diagnose(run.folder).symptoms
+    dear = ("trainer.limit_train_batches=null",)
+    curing = Curing(Patient.read(run.folder), budget=6)
+    assert {cure.words: times > 50 for cure, times in curing.too_dear.items()}[dear]
+    assert curing.times <= 6
+    assert not any(cure.words == dear for cure in curing.cures)
+    assert any(cure.words == dear for cure in Curing(Patient.read(run.folder), budget=200).cures)
+    done = run_command(str(run.folder), "--cure", cwd=tmp_path, module="mlp_study.diagnose")
+    assert done.code == 0, done.err
+    assert re.search(
+        r"^not tried: trainer.limit_train_batches=null, \d+ times the run's training \(--budget", done.out, re.M
+    )
 
 
 def test_data_that_are_gone_are_one_line_before_a_cure_is_trained(tmp_path):

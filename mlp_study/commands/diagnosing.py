@@ -117,11 +117,12 @@ def _cure(patient: Patient, found: Verdict, arguments: argparse.Namespace) -> li
     command = ["python", "-m", "mlp_study.diagnose", *sys.argv[1:]]
     curing = Curing(patient, arguments.budget, " ".join(command))
     output = console(stderr=arguments.json)
-    times = curing.epochs / max(1, patient.config.trainer.max_epochs)
-    what = (
-        f"up to {len(curing.cures)} changes with one seed, {curing.epochs} epochs, {times:.1f} times the run's, at most"
+    output.print(
+        f"training {len(curing.cures)} changes at most with one seed, {curing.times:.1f} times what the run took; then "
+        "the best with three"
     )
-    output.print(f"training {what}; then the best with three")
+    for cure, times in curing.too_dear.items():
+        output.print(printable(f"not tried: {cure}, {times:.0f} times the run's training (--budget {times + 1:.0f})"))
     with ConsoleListener(curing.runs) as listener:
         results = curing.carry_out(listener)
     rows = [

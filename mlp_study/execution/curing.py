@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from mlp_study.config import Config
 from mlp_study.diagnosis.causes import suspects
 from mlp_study.diagnosis.cures import Cure, candidates, changed
 from mlp_study.diagnosis.patient import Patient
@@ -26,7 +27,7 @@ from mlp_study.runs.ranking import accuracy_of, run_rank
 from mlp_study.runs.result import COMPLETED, STOPPED, Result, read_rows
 from mlp_study.runs.run import Run
 from mlp_study.runs.spread import Spread, clearly_below
-from mlp_study.sweeps.checks import check_ready
+from mlp_study.sweeps.checks import check_ready, data_sizes
 from mlp_study.sweeps.spelled_out import spelled_out
 from mlp_study.sweeps.words import run_folder, study_runs
 
@@ -35,6 +36,7 @@ CURES = "cures"  # in the run's directory
 SEEDS, MORE_SEEDS = 3, 8  # trained of what is compared; where the unchanged run is a lottery
 BY_CHANCE = 0.1  # Fisher's exact test of the numbers of healthy seeds: 8 of 8 beside 5 of 8 is .1
 FACTOR, RUNGS = 3, (0.25, 0.5)  # one in so many goes on, after these parts of the run
+LEAST, MOST = 3, 24  # changes
 CONFIRMED = 2  # cures that more seeds are trained of, the second if the first does not work
 WAVE, WAVE_COST = 5, 2.5  # changes tried first, and what they may cost in whole runs: mostly one of them works
 
@@ -67,8 +69,13 @@ class Curing:
 
     Args:
         patient: the run.
-        budget: what may be trained with the first seed, in multiples of the run's own epochs.
+        budget: what may be trained with the first seed, in multiples of the run's own training.
         command: as typed, for the record.
+
+    Attributes:
+        cures: that are tried.
+        times: what they cost with one seed, in multiples of the run's own training, about and at most.
+        too_dear: those that are not tried, with how many times the run's training they cost: more epochs, more images.
     """
 
     def __init__(self, patient: Patient, budget: float = 6.0, command: str = "") -> None:
@@ -80,23 +87,25 @@ class Curing:
         rungs = dict.fromkeys(max(1, round(share * epochs)) for share in RUNGS)
         self.rungs = tuple(rung for rung in rungs if rung < epochs)
         cost = self._cost(epochs)
-        self.num = max(3, min(24, round(budget / cost)))
         found = suspects(patient, symptoms(patient))
-        self.cures = [cure for cure in candidates(patient, found, self.num) if self._is_possible(cure)]
-        self.epochs = round(self.num * cost * epochs)  # that the first seed costs, about
+        self.cures: list[Cure] = []
+        self.too_dear: dict[Cure, float] = {}
+        self.times, own = 0.0, _num_images(patient.config)
+        for cure in candidates(patient, found, max(LEAST, min(MOST, round(budget / cost)))):
+            try:
+                times = _num_images(self._run(cure, patient.config.seed).config) / own
+            except UserError:  # names of layers, say, are as many as there are layers
+                continue
+            if times > budget or (self.times + times * cost > budget and len(self.cures) >= LEAST):
+                self.too_dear |= {cure: times} if times > 1 else {}
+            else:
+                self.cures.append(cure)
+                self.times += times * cost
 
     @property
     def runs(self) -> list[Run]:
         """Those of the first seed."""
         return [self._run(cure, self.patient.config.seed) for cure in self.cures]
-
-    def _is_possible(self, cure: Cure) -> bool:
-        """Whether it goes with the run's other settings: names of layers, say, are as many as there are layers."""
-        try:
-            self._run(cure, self.patient.config.seed)
-        except UserError:
-            return False
-        return True
 
     def _cost(self, epochs: int) -> float:
         """Of a candidate, on the average, as a share of a whole run: most leave at a rung."""
@@ -211,6 +220,12 @@ class Curing:
                 scores.append({rung: preferred(found, enough, len(cure.words)) for rung, found in own.items()})
         earlier = {(0, rung): tuple(found[rung] for found in scores if rung in found) for rung in self.rungs}
         return Halving(metric, FACTOR, (self.rungs,), dict.fromkeys(sizes, 0), earlier, enough, dict(sizes))
+
+
+def _num_images(config: Config) -> int:
+    """That are seen in training."""
+    num, size, limit = data_sizes(config)[0], config.data.batch_size, config.trainer.limit_train_batches
+    return config.trainer.max_epochs * (num if limit is None else min(num, int(limit) * size))
 
 
 def _by_shape(runs: Mapping[Cure, Run]) -> list[list[Cure]]:
