@@ -112,7 +112,8 @@ def judged(case: dict[str, str], arguments: argparse.Namespace) -> dict[str, Any
     truth = [cause for name in case["labels"].split("|") for cause in CAUSES[name]]
     names = [suspect.name for suspect in seen.suspects]
     aim = statistics.mean(one.best for one in mended) if mended else 0.0
-    fails = case["grade"] != "H" and (not seen.is_healthy or patient.best < LINEAR)  # others are harmless here
+    # Others are harmless here.
+    fails = case["grade"] != "H" and (not seen.is_healthy or patient.best < min(LINEAR, aim - 2 * WITHIN))
     row: dict[str, Any] = {
         "id": case["id"], "grade": case["grade"], "fault": case["labels"].replace("|", ", "), "accuracy": patient.best,
         "fixed": aim or None, "fails here": fails, "detected": not seen.is_healthy,
@@ -250,7 +251,8 @@ def document(
     ]
     lines += [
         "",
-        f"A case fails here if the doctor calls it sick or its accuracy is below {LINEAR:g}, a linear classifier's. "
+        f"A case fails here if the doctor calls it sick, or if its accuracy is below {LINEAR:g}, a linear classifier's, "
+        "and two points below that of the published fix. "
         f"Harmless, with so many epochs: {', '.join(harmless) or 'none'}. Of these, better by two points with the "
         f"published fix: {', '.join(better) or 'none'}.",
         "",
