@@ -121,7 +121,7 @@ def judged(case: dict[str, str], arguments: argparse.Namespace) -> dict[str, Any
     }  # fmt: skip
     if num > 1:
         row["seeds"] = (
-            f"{sum(is_sick)} of {num} seeds sick, mended {sum(bool(symptoms(one)) for one in mended)} of {num}"
+            f"{sum(is_sick)} of {num} seeds sick, with the published fix {sum(bool(symptoms(one)) for one in mended)} of {num}"
         )
     if fails and not seen.is_healthy:
         row |= _cured(patient, aim, arguments, home)
@@ -251,12 +251,14 @@ def document(
     ]
     lines += [
         "",
-        f"A case fails here if the doctor calls it sick, or if its accuracy is below {LINEAR:g}, a linear classifier's, "
-        "and two points below that of the published fix. "
+        f"A case fails here if the doctor calls it sick, or if its accuracy is below {LINEAR:g}, a linear "
+        "classifier's, and two points below that of the published fix. "
         f"Harmless, with so many epochs: {', '.join(harmless) or 'none'}. Of these, better by two points with the "
         f"published fix: {', '.join(better) or 'none'}.",
         "",
     ]
+    missed = [f"- {row['id']}: {_why_not(row)}" for row in rows if row["fails here"] and not row.get("cured")]
+    lines += ["Not cured:", "", *missed, ""] if missed else []
     lines += ["| case | grade | fault | accuracy | published fix | first three suspects | cure | with it | cost |"]
     lines += ["|---|---|---|---|---|---|---|---|---|"]
     for row in sorted(rows, key=lambda row: (row["grade"], row["id"])):
@@ -266,6 +268,17 @@ def document(
         shown += [_number(row.get("with the cure")), f"{row['cost']:.1f}" if "cost" in row else ""]
         lines.append("| " + " | ".join(shown) + " |")
     return "\n".join([*lines, "", PUBLISHED])
+
+
+def _why_not(row: dict[str, Any]) -> str:
+    """Why a case that fails here was not cured."""
+    if not row["detected"]:
+        return f"called healthy at {row['accuracy']:.3f}, which its data allow; with its fix {row['fixed']:.3f}"
+    if row["healthy seeds"]:
+        return f"unchanged, {row['healthy seeds']}: no change is surely better than that luck"
+    if row["cure"] is None:
+        return f"no change that was tried is clearly better by three seeds; the best one had {row['with the cure']:.3f}"
+    return f"`{row['cure']}` helps, to {row['with the cure']:.3f}, but its fix has {row['fixed']:.3f}"
 
 
 def _summary(name: str, sick: Sequence[dict[str, Any]], num: int) -> str:
