@@ -120,9 +120,8 @@ def judged(case: dict[str, str], arguments: argparse.Namespace) -> dict[str, Any
         "rank": next((i for i, name in enumerate(names, 1) if name in truth), None), "suspects": names[:3],
     }  # fmt: skip
     if num > 1:
-        row["seeds"] = (
-            f"{sum(is_sick)} of {num} seeds sick, with the published fix {sum(bool(symptoms(one)) for one in mended)} of {num}"
-        )
+        still = sum(bool(symptoms(one)) for one in mended)
+        row["seeds"] = f"{sum(is_sick)} of {num} seeds sick, with the published fix {still} of {num}"
     if fails and not seen.is_healthy:
         row |= _cured(patient, aim, arguments, home)
     write_json(path, row)
