@@ -62,8 +62,7 @@ PUBLISHED = """\
 | 53 faults (Humbatova et al., 2025), recall | DeepFD .33, NeuraLint .19, UMLAUT .19, DeepDiagnosis .15 |
 | 17 faults (Kim et al., 2023), repaired | AutoTrainer: 8 always, 8 never (50 reruns); random search no worse |
 
-None of them but AutoTrainer trains what it proposes.
-"""
+None of them but AutoTrainer trains what it proposes."""
 WITHIN = 0.01  # of accuracy: as good as the published fix
 LINEAR = 0.92  # the accuracy of a linear classifier on MNIST: less is a failure
 # Their sources say that some seeds train and others do not; the doctor sees the first one that does not.
@@ -112,7 +111,6 @@ def judged(case: dict[str, str], arguments: argparse.Namespace) -> dict[str, Any
     truth = [cause for name in case["labels"].split("|") for cause in CAUSES[name]]
     names = [suspect.name for suspect in seen.suspects]
     aim = statistics.mean(one.best for one in mended) if mended else 0.0
-    # Others are harmless here.
     fails = case["grade"] != "H" and (not seen.is_healthy or patient.best < min(LINEAR, aim - 2 * WITHIN))
     row: dict[str, Any] = {
         "id": case["id"], "grade": case["grade"], "fault": case["labels"].replace("|", ", "), "accuracy": patient.best,
@@ -239,7 +237,7 @@ def document(
     ]
     wrong = [alarm for alarm in alarms if alarm["sick"]]
     lines[-1] += f"; {len(wrong)} of {len(alarms)} converged runs of the reproduction." if alarms else "."
-    lines += [f"- {alarm['run']}: {alarm['symptoms']}" for alarm in wrong[:20]]
+    lines += [f"- {alarm['run']}: {alarm['symptoms']}" for alarm in wrong]
     lotteries = [f"{row['id']}: {row['seeds']}" for row in rows if row.get("seeds")]
     lines += ["", f"Lotteries: {'; '.join(lotteries)}."] if lotteries else []
     harmless = [row["id"] for row in rows if row["grade"] != "H" and not row["fails here"]]
@@ -266,7 +264,7 @@ def document(
         shown += [f"`{row['cure']}`" if row.get("cure") else "none helps" if "works" in row else ""]
         shown += [_number(row.get("with the cure")), f"{row['cost']:.1f}" if "cost" in row else ""]
         lines.append("| " + " | ".join(shown) + " |")
-    return "\n".join([*lines, "", PUBLISHED])
+    return "\n".join([*lines, "", PUBLISHED, ""])
 
 
 def _why_not(row: dict[str, Any]) -> str:
