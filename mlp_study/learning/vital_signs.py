@@ -68,7 +68,7 @@ def evidence(layers: Sequence[SeenLayer], losses: Tensor, penalties: Tensor, lab
     found = {
         "loss": losses,
         "acc": (predicted == labels).double().mean(1),
-        "penalty": _over(penalties, total, 0.0),
+        "penalty": _over(penalties, total),
         "predicted": counts.amax(1).double() / len(labels),
         "num_predicted": (counts > 0).sum(1).double(),
         "num_classes": torch.full_like(losses, num_classes),
@@ -86,9 +86,9 @@ def evidence(layers: Sequence[SeenLayer], losses: Tensor, penalties: Tensor, lab
         )
         columns = {
             "gradient": gradient,
-            "step": _over(gradient, norm, 0.0),
+            "step": _over(gradient, norm),
             "moved": torch.where(first == 0, moved, moved / first),
-            "alike": 1.0 - _over(differ, norm, 0.0),
+            "alike": 1.0 - _over(differ, norm),
             "pre_mean": layer.before.flatten(1).mean(1),
             "pre_std": layer.before.flatten(1).std(1, correction=0),
             "dead": (layer.after.amax(2) - layer.after.amin(2) < DEAD).double().mean(1),
@@ -97,8 +97,9 @@ def evidence(layers: Sequence[SeenLayer], losses: Tensor, penalties: Tensor, lab
     return found
 
 
-def _over(a: Tensor, b: Tensor, otherwise: float) -> Tensor:
-    return torch.where(b == 0, otherwise, a / b)
+def _over(a: Tensor, b: Tensor) -> Tensor:
+    """Their quotient; 0 where b is."""
+    return torch.where(b == 0, 0.0, a / b)
 
 
 def of_images(images: Tensor, train: tuple[Tensor, Tensor], judged: tuple[Tensor, Tensor] | None) -> dict[str, float]:

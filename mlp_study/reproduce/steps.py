@@ -9,6 +9,7 @@ import signal
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -120,6 +121,11 @@ def _progress(runs: Sequence[Run]) -> float:
     return done / sum(run.config.trainer.max_epochs for run in runs)
 
 
+def _is_newer(path: Path, run: Path) -> bool:
+    """Whether a file was made of the run as it has ended."""
+    return path.is_file() and path.stat().st_mtime >= (run / "result.json").stat().st_mtime
+
+
 def _command(main: Main, run: Path, result: str, *arguments: str) -> Step:
     """One of our own commands about a run, in this process; `result` is the last file that it writes.
 
@@ -127,30 +133,24 @@ def _command(main: Main, run: Path, result: str, *arguments: str) -> Step:
     """
     path = run / result
 
-    def is_done() -> bool:
-        return path.is_file() and path.stat().st_mtime >= (run / "result.json").stat().st_mtime
-
     def act(advance: Advance) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         printed = path.parent / "printed.txt"
         with printed.open("w", encoding="utf-8") as file, contextlib.redirect_stdout(file):
             main([str(run), *arguments, "--out", str(path.parent)])
 
-    return Step(f"{run.parent.parent.name}/{run.parent.name}: {result}", 2, is_done, act)
+    return Step(f"{run.parent.parent.name}/{run.parent.name}: {result}", 2, partial(_is_newer, path, run), act)
 
 
 def _cured(run: Path, folder: Path) -> Step:
     """The doctor's verdict of a run, and cures that were trained."""
     path, name = run / "diagnosis.json", f"{run.parent.parent.name}/{run.parent.name}/{run.name}: cures"
 
-    def is_done() -> bool:
-        return path.is_file() and path.stat().st_mtime >= (run / "result.json").stat().st_mtime
-
     def act(advance: Advance) -> None:
-        name = f"cures of {run.parent.name} {run.name}"
-        _child(name, "diagnosing", [str(run), "--cure"], folder, lambda: None)
+        log = f"cures of {run.parent.name} {run.name}"
+        _child(log, "diagnosing", [str(run), "--cure"], folder, lambda: None)
 
-    return Step(name, 40, is_done, act)
+    return Step(name, 40, partial(_is_newer, path, run), act)
 
 
 def _predict(arguments: Sequence[str]) -> None:

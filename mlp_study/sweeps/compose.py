@@ -169,19 +169,18 @@ class SweepComposer:
 
     Args:
         loader: Hydra's, made inside `quick_hydra`.
-
-    Attributes:
-        composed: what was, by the overrides of a job: plain, its interpolations as they are written.
+        composed: where to keep what is composed, by the overrides of a job: plain, its interpolations as they are
+            written. None: nowhere.
     """
 
-    def __init__(self, loader: ConfigLoaderImpl) -> None:
-        self._loader = loader
-        self.composed: dict[tuple[str, ...], dict[Any, Any]] = {}
+    def __init__(self, loader: ConfigLoaderImpl, composed: dict[tuple[str, ...], dict[Any, Any]] | None = None) -> None:
+        self._loader, self._composed = loader, composed
 
     def task_config(self, master_config: DictConfig, sweep_overrides: Sequence[str]) -> DictConfig:
         """The composed config of one job."""
         config = self._loader.load_sweep_config(master_config, list(sweep_overrides))
-        self.composed[tuple(sweep_overrides)] = plain(config)
+        if self._composed is not None:
+            self._composed[tuple(sweep_overrides)] = plain(config)
         return config
 
     def task_words(self, sweep_overrides: Sequence[str]) -> tuple[str, ...]:

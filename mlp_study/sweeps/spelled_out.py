@@ -16,20 +16,15 @@ NOT_THE_NETWORK = ("seed", "resume", "engine", "logger", "callbacks")
 def spelled_out(config: Config) -> list[str]:
     """Its choices, and what differs from their defaults; without its seed, and without what only watches it."""
     wanted = {key: value for key, value in config.as_dict().items() if key not in NOT_THE_NETWORK}
-    choices = [
-        f"{section}={value[name]}"
-        for section, value in wanted.items()
-        for name in NAMES
-        if isinstance(value, dict) and name in value
-    ]
+    choices = _choices(wanted)
     standard = single_run(choices).config.as_dict()
     plain = [word for word in choices if word not in _choices(single_run([]).config.as_dict())]
     return [*plain, *(f"{key}={spelled_value(key, value)}" for key, value in _differing(wanted, standard))]
 
 
-def _choices(values: dict[str, Any]) -> set[str]:
+def _choices(values: dict[str, Any]) -> list[str]:
     sections = [(key, value) for key, value in values.items() if isinstance(value, dict)]
-    return {f"{key}={value[name]}" for key, value in sections for name in NAMES if name in value}
+    return [f"{key}={value[name]}" for key, value in sections for name in NAMES if name in value]
 
 
 def _differing(wanted: dict[str, Any], standard: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -180,12 +180,11 @@ def _runs(sweeper: Any, arguments: list[str]) -> list[Run]:
     loader = sweeper.hydra_context.config_loader
     parsed = OverridesParser.create(config_loader=loader).parse_overrides([*sweeper.words(), *arguments])
     jobs = [job for batch in sweeper.split_arguments(parsed, sweeper.max_batch_size) for job in batch]
-    composer = SweepComposer(loader)
-    runs = runs_of(sweeper.config, composer, jobs)
+    composed: dict[tuple[str, ...], dict[Any, Any]] = {}
+    runs = runs_of(sweeper.config, SweepComposer(loader, composed), jobs)
     # What was composed here need not be composed again, by the basic sweeper's own validation or by our launcher.
     sweeper.validate_batch_is_legal = lambda batch: None
     if hasattr(sweeper.launcher, "known"):
-        sweeper.launcher.known = {
-            tuple(job): (run, composer.composed[tuple(job)]) for job, run in zip(jobs, runs, strict=True)
-        }
+        found = zip(jobs, runs, strict=True)
+        sweeper.launcher.known = {tuple(job): (run, composed[tuple(job)]) for job, run in found}
     return runs
