@@ -16,9 +16,10 @@ def threads():
 
 
 def _products(weight, x, bias, grad):
-    found = torch.empty_like(weight)
+    found, moved = torch.empty_like(weight), weight.clone()
     products.backward_weight(grad, x.mT, found)
-    return products.forward(weight, x.mT, bias), found, products.backward_input(weight, grad)
+    products.descend(grad, x.mT, moved)
+    return products.forward(weight, x.mT, bias), found, products.backward_input(weight, grad), moved
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -36,6 +37,7 @@ def test_a_members_numbers_are_its_own(shape, is_shared):
         weight.double() @ each.double().mT + bias.double(),
         grad.double() @ each.double(),
         weight.double().mT @ grad.double(),
+        weight.double() + grad.double() @ each.double(),
     )
     for ours, exact in zip(whole, expected, strict=True):
         torch.testing.assert_close(ours.double(), exact, rtol=1e-4, atol=1e-5 * exact.abs().max().item())

@@ -57,6 +57,25 @@ def backward_weight(grad: Tensor, x: Tensor, out: Tensor) -> None:
             torch.mm(grad.reshape(-1, columns), x[0].T, out=out.flatten(0, 1))
 
 
+def descend(grad: Tensor, x: Tensor, weight: Tensor) -> None:
+    """`weight` (M, out, in) + g x^T, in place: the gradient itself, as large as the weights, is never written.
+
+    Args:
+        grad: (M, out, B), times minus the learning rate.
+        x: (M or 1, in, B).
+        weight: contiguous.
+    """
+    num, columns = len(grad), x.shape[2]
+    if not _is_for_onednn(weight, columns):
+        _small(grad, x.mT.expand(num, -1, -1), bias=weight, out=weight)
+        return
+    with _OneDNN():
+        if len(x) == num:
+            weight.baddbmm_(grad, x.mT)
+        else:
+            weight.flatten(0, 1).addmm_(grad.reshape(-1, columns), x[0].T)
+
+
 def backward_input(weight: Tensor, grad: Tensor) -> Tensor:
     """W^T g: (M, out, in) and (M, out, B) -> (M, in, B)."""
     if not _is_for_onednn(weight, grad.shape[2]):
@@ -70,9 +89,7 @@ def _small(a: Tensor, b: Tensor, bias: Tensor | None = None, out: Tensor | None 
     if len(a) == 1 and torch.get_num_threads() > 1 and 2.0 * a[0].numel() * b.shape[2] < LARGE:
         found = _small(a.expand(2, -1, -1), b.expand(2, -1, -1), bias)[:1]
         return found if out is None else out.copy_(found)
-    if bias is not None:
-        return torch.baddbmm(bias, a, b)
-    return torch.bmm(a, b) if out is None else torch.bmm(a, b, out=out)
+    return torch.bmm(a, b, out=out) if bias is None else torch.baddbmm(bias, a, b, out=out)
 
 
 @contextmanager
@@ -85,9 +102,14 @@ def products_of(flops: float, device: torch.device) -> Iterator[None]:
         yield
 
 
+def is_large(weight: Tensor, columns: int) -> bool:
+    """Whether a member's product of its weight (M, out, in) and so many columns is more than the call of it."""
+    return 2.0 * weight.shape[1] * weight.shape[2] * columns >= LARGE
+
+
 def _is_for_onednn(weight: Tensor, columns: int) -> bool:
-    is_large = 2.0 * weight.shape[1] * weight.shape[2] * columns >= LARGE
-    return is_large and weight.dtype == torch.float32 and weight.device.type == "cpu" and is_onednn_better()
+    is_float32_here = weight.dtype == torch.float32 and weight.device.type == "cpu"
+    return is_large(weight, columns) and is_float32_here and is_onednn_better()
 
 
 @cache

@@ -1,8 +1,8 @@
-"""One member's step without torch's bookkeeping, which takes longer than a small network's update.
+"""The steps of members of equal settings without torch's bookkeeping, which takes longer than a small network's update.
 
 `Optimizer.step` looks at its settings, groups its tensors and calls its hooks at every step: a hundred microseconds for
-twenty of arithmetic. Here the same arithmetic is done on the optimizer's own state, as far as possible by torch's fused
-kernels, which pass once over the weights. Torch has them for SGD, Adagrad and Adam:
+twenty of arithmetic. Here the same arithmetic is done on the optimizers' own state, for all the members at once, as far
+as possible by torch's fused kernels, which pass once over the weights. Torch has them for SGD, Adagrad and Adam:
 
     m <- beta1 m + (1 - beta1) g;  v <- beta2 v + (1 - beta2) g^2
     w <- w - lr / (1 - beta1^t) m / (sqrt(v / (1 - beta2^t)) + eps)
@@ -17,10 +17,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
 from torch.optim import SGD, Adadelta, Adagrad, Adam, Adamax, NAdam, Optimizer, RMSprop
+
+from mlp_study.engines.stack.aligned import is_whole, room, stacked, whole
 
 Step = Callable[[], None]
 
@@ -30,7 +33,7 @@ HUGE = 2.0**100  # beside it a root of squares is nothing; a power of two loses 
 
 
 class Scratch:
-    """Tensors that are needed within a step: all members use the same, so that they stay in the caches."""
+    """Tensors that are needed within a step: all steps of a stack use the same, so that they stay in the caches."""
 
     def __init__(self) -> None:
         self._kept: dict[tuple[int, int, torch.Size], Tensor] = {}
@@ -41,31 +44,59 @@ class Scratch:
 
 
 class Kernel:
-    """The step of one optimizer, all of whose parameters have gradients; to be made anew when these change.
+    """The step of optimizers of one kind whose settings are equal, rates included, as long as they are.
 
     Args:
-        optimizer: one parameter group, whose `lr` may change.
+        optimizers: of K members; one parameter group each, all of whose parameters have gradients.
+        pairs: their parameters and gradients, (K, ...) each, the parameters as `aligned.room` makes them.
         scratch: of the stack.
+
+    Attributes:
+        group: the settings of all.
+        parameters, gradients: (K, numbers) each.
     """
 
-    def __init__(self, optimizer: Optimizer, scratch: Scratch) -> None:
-        self._state = optimizer.state
-        self.group = optimizer.param_groups[0]
-        self.parameters = list(self.group["params"])
-        self.gradients = [parameter.grad for parameter in self.parameters]
+    def __init__(
+        self, optimizers: Sequence[Optimizer], pairs: Sequence[tuple[Tensor, Tensor]], scratch: Scratch
+    ) -> None:
+        self._optimizers = optimizers
+        self.group = optimizers[0].param_groups[0]
         self.scratch = scratch
+        self.parameters = [whole(parameter) for parameter, _ in pairs]
+        self.gradients: list[Tensor] = []
+        self._copies: list[tuple[Tensor, Tensor]] = []  # a product can write only where there is no room in between
+        for parameter, gradient in pairs:
+            there = gradient
+            if not is_whole(parameter):
+                there = room(len(gradient), gradient.shape[1:], gradient)
+                self._copies.append((there, gradient))
+            self.gradients.append(whole(there))
+
+    def take_gradients(self) -> None:
+        """Bring those to `gradients` that are elsewhere."""
+        for there, gradient in self._copies:
+            there.copy_(gradient)
 
     def states(self, name: str) -> list[Tensor]:
-        """The optimizer's tensors of that name, zero where it has none yet."""
-        return [self._state[p].setdefault(name, torch.zeros_like(p)) for p in self.parameters]
+        """The optimizers' tensors of that name, zero where they have none yet: (K, numbers) for each parameter."""
+        found = []
+        for i in range(len(self.parameters)):
+            own = [optimizer.param_groups[0]["params"][i] for optimizer in self._optimizers]
+            kept = [o.state[p].get(name, torch.zeros_like(p)) for o, p in zip(self._optimizers, own, strict=True)]
+            rows = stacked(kept)
+            for optimizer, parameter, row in zip(self._optimizers, own, rows, strict=True):
+                optimizer.state[parameter][name] = row
+            found.append(whole(rows))
+        return found
 
     def shared(self, name: str, start: float = 0.0, is_on_device: bool = False) -> Tensor:
         """A number that torch keeps for each parameter, and that is the same for all: one tensor."""
-        first = self.parameters[0]
+        first = self.group["params"][0]
         kept = torch.tensor(start, device=first.device) if is_on_device else torch.tensor(start, dtype=first.dtype)
-        number = self._state[first].setdefault(name, kept)
-        for parameter in self.parameters:
-            self._state[parameter][name] = number
+        number = self._optimizers[0].state[first].get(name, kept)
+        for optimizer in self._optimizers:
+            for parameter in optimizer.param_groups[0]["params"]:
+                optimizer.state[parameter][name] = number
         return number
 
     def endless(self) -> Tensor:
@@ -217,11 +248,21 @@ STEPS: dict[type[Optimizer], Callable[[Kernel], Step]] = {
 ON_CPU_ONLY = (Adagrad, NAdam)
 
 
-def step_of(optimizer: Optimizer, scratch: Scratch) -> Step:
-    """What steps an optimizer; see `Kernel`."""
-    kernel = Kernel(optimizer, scratch)
-    is_on_cpu = kernel.parameters[0].device.type == "cpu"
+def step_of(optimizers: Sequence[Optimizer], pairs: Sequence[tuple[Tensor, Tensor]], scratch: Scratch) -> Step:
+    """What steps the optimizers of members of equal settings; see `Kernel`. To be made anew for other tensors."""
+    is_on_cpu = pairs[0][0].device.type == "cpu"
     for kind, make in STEPS.items():
-        if isinstance(optimizer, kind) and (is_on_cpu or kind not in ON_CPU_ONLY):
-            return make(kernel)
-    return optimizer.step
+        if isinstance(optimizers[0], kind) and (is_on_cpu or kind not in ON_CPU_ONLY):
+            kernel = Kernel(optimizers, pairs, scratch)
+            return partial(_step, kernel, make(kernel))
+    return partial(_torchs_own, optimizers)
+
+
+def _step(kernel: Kernel, step: Step) -> None:
+    kernel.take_gradients()
+    step()
+
+
+def _torchs_own(optimizers: Sequence[Optimizer]) -> None:
+    for optimizer in optimizers:
+        optimizer.step()

@@ -4,9 +4,6 @@ Shapes: M members, B samples, `units` of a layer. Activations are (M, units, B),
 `bmm` over the members, each as fast as it can be, and layer one reads a batch that all members share without a copy.
 A member's numbers depend neither on how many others there are nor on its place among them: one big product over all
 members (torch's `linear`) would be as fast, and would sum in another order for another M.
-
-The products and their gradients are written out, into tensors that stay (a fresh gradient each step would cost as much
-memory traffic as the product).
 """
 
 from __future__ import annotations
@@ -16,90 +13,12 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from mlp_study.engines import products
 from mlp_study.engines.stack.activations import ACTIVATIONS
-from mlp_study.nets.layers import LOWEST, Dense, Dropout, draw, numbers, room
+from mlp_study.engines.stack.aligned import stacked
+from mlp_study.engines.stack.stacked_layers import Descent, StackedBatchNorm, StackedDense, StackedDropout
+from mlp_study.nets.layers import Dropout
 from mlp_study.nets.mlp import MLP
-
-
-class StackedDense:
-    """The dense layers of all members: W (M, out, in), b (M, out, 1) or None, and their gradients."""
-
-    def __init__(self, layers: Sequence[Dense]) -> None:
-        self.activation = layers[0].activation
-        self.weight = torch.stack([layer.weight.detach() for layer in layers])
-        self.bias = (
-            torch.stack([layer.bias.detach()[:, None] for layer in layers]) if layers[0].bias is not None else None
-        )
-        self.allocate_gradients()
-
-    def allocate_gradients(self) -> None:
-        """Gradients of the shape of the parameters; every backward pass overwrites them."""
-        self.weight_grad = torch.zeros_like(self.weight)
-        self.bias_grad = torch.zeros_like(self.bias) if self.bias is not None else None
-
-    def forward(self, x: Tensor) -> Tensor:
-        """W x + b: (M, in, B), or (1, in, B) for all members -> (M, out, B)."""
-        return products.forward(self.weight, x, self.bias)
-
-    def backward_weight(self, grad: Tensor, x: Tensor) -> None:
-        """Gradients from those of the output, (M, out, B), and the input, (M or 1, in, B)."""
-        products.backward_weight(grad, x, self.weight_grad)
-        if self.bias_grad is not None:
-            torch.sum(grad, 2, keepdim=True, out=self.bias_grad)
-
-    def backward_input(self, grad: Tensor) -> Tensor:
-        """Gradient of the input, (M, in, B)."""
-        return products.backward_input(self.weight, grad)
-
-
-class StackedBatchNorm:
-    """The batch normalizations of all members behind one layer: (M, units) parameters and running statistics."""
-
-    def __init__(self, layers: Sequence[nn.BatchNorm1d]) -> None:
-        self.eps, self.momentum = layers[0].eps, layers[0].momentum
-        self.weight = torch.stack([layer.weight.detach() for layer in layers])
-        self.bias = torch.stack([layer.bias.detach() for layer in layers])
-        self.mean = torch.stack([layer.running_mean for layer in layers])  # type: ignore[misc]
-        self.var = torch.stack([layer.running_var for layer in layers])  # type: ignore[misc]
-        self.num_batches = int(layers[0].num_batches_tracked)  # type: ignore[arg-type]
-        self.allocate_gradients()
-
-    def allocate_gradients(self) -> None:
-        """Gradients of the shape of the parameters."""
-        self.weight_grad, self.bias_grad = torch.zeros_like(self.weight), torch.zeros_like(self.bias)
-
-    def __call__(self, x: Tensor, weight: Tensor, bias: Tensor, training: bool) -> Tensor:
-        """Normalize (M, units, B) over B: members and units are but channels to torch."""
-        if training:
-            self.num_batches += 1
-        channels = x.reshape(1, -1, x.shape[-1])
-        mean, var = self.mean.view(-1), self.var.view(-1)
-        normalized = F.batch_norm(
-            channels, mean, var, weight.flatten(), bias.flatten(), training, self.momentum or 0.0, self.eps
-        )
-        return normalized.view(x.shape)
-
-
-class StackedDropout:
-    """Dropout with each member's own rate and its own masks: those it would draw alone, in the same order."""
-
-    def __init__(self, layers: Sequence[Dropout | None], like: Tensor) -> None:
-        self.layers = list(layers)
-        thresholds = [layer.threshold if layer else LOWEST for layer in layers]
-        scales = [layer.scale if layer else 1.0 for layer in layers]
-        self._threshold = torch.tensor(thresholds, dtype=torch.int16, device=like.device)[:, None, None]
-        self._scale = torch.tensor(scales, dtype=like.dtype, device=like.device)[:, None, None]
-
-    def masks(self, x: Tensor) -> Tensor:
-        """What to multiply x with, (M, units, B): 0 or 1 / (1 - rate)."""
-        bits = room(x[0].shape, x.device, len(x))
-        for drawn, layer in zip(bits, self.layers, strict=True):
-            if layer is not None:
-                draw(drawn, layer.generator(x.device))
-        return numbers(bits, x[0].shape).ge(self._threshold) * self._scale
 
 
 class Block(NamedTuple):
@@ -138,13 +57,13 @@ class StackedMLP:
     def _find_dropout(self) -> None:
         """Dropout layers, wherever any member has one."""
 
-        def stacked(name: str) -> StackedDropout | None:
+        def of_all(name: str) -> StackedDropout | None:
             found = [_layer(m, name) for m in self.members]
             layers = [layer if isinstance(layer, Dropout) else None for layer in found]
             return StackedDropout(layers, self.dense[0].weight) if any(layers) else None
 
-        self.input_dropout = stacked("input_dropout")
-        self.dropout = [stacked(f"dropout_{i + 1}") for i in range(len(self.dense) - 1)]
+        self.input_dropout = of_all("input_dropout")
+        self.dropout = [of_all(f"dropout_{i + 1}") for i in range(len(self.dense) - 1)]
 
     def __len__(self) -> int:
         return len(self.members)
@@ -203,12 +122,16 @@ class StackedMLP:
             norm.bias_grad.copy_(grads[2])
         return ACTIVATIONS[self.dense[i].activation].slope(grad, block.z, block.activated)
 
-    def backward(self, grad: Tensor) -> None:
-        """Fill all gradients from that of the logits, (M, classes, B)."""
-        for i in reversed(range(1, len(self.dense))):
-            self.dense[i].backward_weight(grad, self._inputs[i])
-            grad = self._between_backward(i - 1, self.dense[i].backward_input(grad))
-        self.dense[0].backward_weight(grad, self._inputs[0])
+    def backward(self, grad: Tensor, descent: Descent | None = None) -> None:
+        """Fill all gradients, but those that a `descent` needs no more, from that of the logits, (M, classes, B)."""
+        for i in reversed(range(len(self.dense))):
+            dense, x = self.dense[i], self._inputs[i]
+            below = self._between_backward(i - 1, dense.backward_input(grad)) if i else grad
+            if descent is not None and descent.layers[i]:
+                dense.descend(grad, x, descent.steps)
+            else:
+                dense.backward_weight(grad, x)
+            grad = below
 
     def between(self, logits: Tensor) -> list[tuple[Tensor, Tensor]]:
         """What stands in front of each dense layer's activation and behind it, (M, units, B), of the last `forward`."""
@@ -245,8 +168,8 @@ class StackedMLP:
     def member(self, m: int) -> MLP:
         """Member `m` as the plain MLP it came from, with its present weights and running statistics."""
         plain = self.members[m]
-        for ours, (stacked, _) in zip(plain.parameters(), self.member_parameters(m), strict=True):
-            ours.copy_(stacked)
+        for parameter, (ours, _) in zip(plain.parameters(), self.member_parameters(m), strict=True):
+            parameter.copy_(ours)
         for i, norm in enumerate(self.batch_norm):
             if norm is not None:
                 layer = _layer(plain, f"batch_norm_{i + 1}")
@@ -267,14 +190,13 @@ class StackedMLP:
         self.members = [self.members[m] for m in members]
         index = torch.tensor(list(members), device=self.dense[0].weight.device)
         for dense in self.dense:
-            dense.weight = dense.weight[index]
-            dense.bias = dense.bias[index] if dense.bias is not None else None
+            dense.weight = stacked([dense.weight[m] for m in members])
+            dense.bias = stacked([dense.bias[m] for m in members]) if dense.bias is not None else None
             dense.allocate_gradients()
         for norm in self.batch_norm:
             if norm is not None:
-                norm.weight, norm.bias, norm.mean, norm.var = (
-                    tensor[index] for tensor in (norm.weight, norm.bias, norm.mean, norm.var)
-                )
+                norm.weight, norm.bias = (stacked([p[m] for m in members]) for p in (norm.weight, norm.bias))
+                norm.mean, norm.var = norm.mean[index], norm.var[index]
                 norm.allocate_gradients()
         self._find_dropout()
 

@@ -20,7 +20,7 @@ from mlp_study.engines.part import Part
 from mlp_study.engines.snapshot import Saver
 from mlp_study.engines.stack.grouping import EVAL_ROWS
 from mlp_study.engines.stack.network import StackedMLP
-from mlp_study.engines.stack.updates import Updates
+from mlp_study.engines.stack.updates import Updates, neighbours
 from mlp_study.engines.threads import Threads
 from mlp_study.engines.writer import TestOutcome
 from mlp_study.learning.evaluation import Evaluation, evaluate
@@ -69,7 +69,9 @@ class StackTrainer:
         cohort: Cohort | None = None,
     ) -> None:
         self.cohort = cohort or Cohort()
-        self.members, self.data, self.listener, self.saver = list(members), data, listener, saver
+        # An order that changes nobody's numbers.
+        self.members = members = [members[m] for m in neighbours([member.run.config for member in members])]
+        self.data, self.listener, self.saver = data, listener, saver
         configs = [member.run.config for member in members]
         self.loss, self.output_activation = configs[0].loss, configs[0].model.output_activation
         self.max_epochs, self.batch_size = configs[0].trainer.max_epochs, configs[0].data.batch_size
@@ -164,7 +166,9 @@ class StackTrainer:
                 y = y.expand(len(self.members), -1)  # (M, B)
                 logits = self.network.forward(x, training=True)  # (M, classes, B)
                 mean, gradient = losses_and_gradient(self.loss, logits, y, self.output_activation)  # (M,)
-                self.network.backward(gradient)
+                # The last step's gradients are recorded.
+                is_last = part.num + y.shape[1] == self.num_images
+                self.network.backward(gradient, self.updates.begin_step(keeps_gradients=is_last))
                 penalties = self.updates.penalties(self.network)
                 self.updates.step(self.network)
                 self.threads.stepped()

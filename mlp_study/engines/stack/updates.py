@@ -1,11 +1,13 @@
 """The optimizers of a stack: each member has its own, with its own numbers, over views of the stacked weights.
 
-They are the very optimizers of a run alone; `mlp_study.engines.stack.kernels` does what their `step` does.
+They are the very optimizers of a run alone; `mlp_study.engines.stack.kernels` does what their `step` does, for
+neighbours of equal settings at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from typing import Any
 
 import torch
@@ -13,10 +15,12 @@ from torch import Tensor
 from torch.optim import SGD, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+from mlp_study.choices.optimizers import SGD as PlainSGD
 from mlp_study.choices.schedules import Constant
 from mlp_study.config import Config
-from mlp_study.engines.stack.kernels import Scratch, step_of
+from mlp_study.engines.stack.kernels import Scratch, Step, step_of
 from mlp_study.engines.stack.network import StackedMLP
+from mlp_study.engines.stack.stacked_layers import Descent
 
 
 class Updates:
@@ -24,13 +28,15 @@ class Updates:
 
     Args:
         network: the stack.
-        configs: the members' settings, in its order.
+        configs: the members' settings, in its order, which is that of `neighbours`.
         steps_per_epoch: for the schedules.
     """
 
     def __init__(self, network: StackedMLP, configs: Sequence[Config], steps_per_epoch: int) -> None:
+        self.batch_size = configs[0].data.batch_size
         self.optimizers: list[Optimizer] = []
         self.factors: list[Callable[[int], float] | None] = []
+        self.kinds = [_kind(config) for config in configs]
         self.base_rates = [config.optim.lr for config in configs]
         for m, config in enumerate(configs):
             views = [parameter for parameter, _ in network.member_parameters(m)]
@@ -53,8 +59,6 @@ class Updates:
             for values in (self.l2, self.clip_norm, self.clip_value)
         )
         self._scheduled = [(m, factor) for m, factor in enumerate(self.factors) if factor is not None]
-        self.steps: list[Callable[[], None]] = []
-        scratch = Scratch()
         for m, optimizer_ in enumerate(self.optimizers):
             pairs = network.member_parameters(m)
             group = optimizer_.param_groups[0]
@@ -64,7 +68,33 @@ class Updates:
                 parameter.grad = gradient
                 if state is not None:
                     optimizer_.state[parameter] = state
-            self.steps.append(step_of(optimizer_, scratch))
+        self._find_steps(network)
+
+    def _find_steps(self, network: StackedMLP) -> None:
+        """What steps each group of neighbours of equal settings."""
+        # Plain SGD can be a product that is added to the weights. Those that do it stand at the beginning.
+        num = sum(descends for descends, *_ in self.kinds)
+        layers = [num > 0 and dense.is_worth_descending(self.batch_size) for dense in network.dense]
+        self._descent = None
+        if any(layers):
+            self._descent = Descent(network.dense[0].weight.new_zeros(num, 1, 1), layers)
+            for m in range(num):
+                self._descent.steps[m] = -self.base_rates[m]
+        pairs, scratch = network.parameters(), Scratch()
+        moved = [dense.weight for dense, is_moved in zip(network.dense, layers, strict=True) if is_moved]
+        others = [pair for pair in pairs if not any(pair[0] is weight for weight in moved)]
+        self._all_steps: list[Step] = []
+        self._other_steps: list[Step] = []  # than those of the descent
+        for (descends, *_), alike in groupby(range(len(self.optimizers)), key=self.kinds.__getitem__):
+            members = list(alike)
+            of = slice(members[0], members[-1] + 1)
+            step = step_of(self.optimizers[of], [(p[of], g[of]) for p, g in pairs], scratch)
+            self._all_steps.append(step)
+            if descends and others:
+                step = step_of(self.optimizers[of], [(p[of], g[of]) for p, g in others], scratch)
+            if others or not descends:
+                self._other_steps.append(step)
+        self._now = self._all_steps
 
     def restore(self, network: StackedMLP, contents: Sequence[dict[str, Any]]) -> None:
         """Go on from the optimizers of checkpoints, one for each member."""
@@ -75,7 +105,7 @@ class Updates:
 
     def keep(self, network: StackedMLP, members: Sequence[int]) -> None:
         """Follow `network`, which has let all but `members` go."""
-        for name in ("optimizers", "factors", "base_rates", "clip_norm", "clip_value", "l2"):
+        for name in ("optimizers", "kinds", "factors", "base_rates", "clip_norm", "clip_value", "l2"):
             values = getattr(self, name)
             setattr(self, name, [values[m] for m in members])
         self._bind(network)
@@ -101,15 +131,27 @@ class Updates:
             return None
         return self._l2 * torch.stack([d.weight.flatten(1).square().sum(1) for d in network.dense]).sum(0)
 
+    def begin_step(self, keeps_gradients: bool) -> Descent | None:
+        """Set the rates of a step.
+
+        Returns what the backward pass has to do of it, if that need not keep all gradients.
+        """
+        for m, factor in self._scheduled:
+            lr = self.base_rates[m] * factor(self.num_steps)
+            self.optimizers[m].param_groups[0]["lr"] = lr
+            if self._descent is not None and m < len(self._descent.steps):
+                self._descent.steps[m] = -lr
+        descent = None if keeps_gradients else self._descent
+        self._now = self._all_steps if descent is None else self._other_steps
+        return descent
+
     def step(self, network: StackedMLP) -> None:
         """Add the penalties' gradients, clip, and update all weights; under `torch.no_grad()`."""
         if any(self.l2):
             for dense in network.dense:
                 dense.weight_grad.addcmul_(dense.weight, 2 * self._l2[:, None, None])
         self._clip(network)
-        for m, factor in self._scheduled:
-            self.optimizers[m].param_groups[0]["lr"] = self.base_rates[m] * factor(self.num_steps)
-        for step in self.steps:
+        for step in self._now:
             step()
         self.num_steps += 1
 
@@ -125,6 +167,18 @@ class Updates:
         if min(self.clip_value) < float("inf"):
             for g in gradients:
                 torch.clamp(g, -self._clip_value[:, None], self._clip_value[:, None], out=g)
+
+
+def neighbours(configs: Sequence[Config]) -> list[int]:
+    """An order in which those that are updated alike stand together, as `Updates` expects it, plain SGD first."""
+    kinds = [_kind(config) for config in configs]
+    return sorted(range(len(kinds)), key=lambda m: (not kinds[m][0], kinds.index(kinds[m])))
+
+
+def _kind(config: Config) -> tuple[bool, Any, Any]:
+    """Whether an update is plain SGD of the loss's own gradient, and what else it depends on, besides that."""
+    is_plain = config.model.l2 == 0 and config.trainer.gradient_clip_val is None
+    return is_plain and isinstance(config.optim, PlainSGD), config.optim, config.schedule
 
 
 def _bound(config: Config, algorithm: str) -> float:

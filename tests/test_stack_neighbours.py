@@ -1,0 +1,51 @@
+"""Members of equal settings are updated at once, and plain SGD moves weights in the product: no last bit may tell."""
+
+import itertools
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+from mnist_part import idx_folder
+from stacks import base, option
+
+from mlp_study.config import check
+from mlp_study.execution.carry_out import carry_out
+from mlp_study.runs.listener import Listener
+from mlp_study.runs.run import Run
+
+# Of 33 units nothing fills whole 64 bytes but the kernel of 64 pixels; of 20 on MNIST the large kernel descends.
+DIGITS = ("data=digits", "model.hidden=[33]")
+MNIST = ("model.hidden=[20]",)
+OPTIMIZERS = ("sgd", "momentum", "nesterov", "rmsprop", "adagrad", "adadelta", "adam", "adamax", "nadam", "adamw")
+
+
+def _histories(configs, folder, each):
+    """Each config's history.csv but for its times; stacks of at most so many."""
+    runs = [Run(config, folder / str(number), name=str(number)) for number, config in enumerate(configs)]
+    carry_out(runs, "stack", Listener(), max_members=each)
+    tables = [pd.read_csv(run.folder / "history.csv") for run in runs]
+    return [table.drop(columns=[column for column in table if "second" in column]) for table in tables]
+
+
+@pytest.mark.parametrize("overrides", [DIGITS, MNIST], ids=["digits", "mnist"])
+def test_a_run_leaves_the_same_bits_whoever_else_trains(tmp_path, overrides):
+    words = ["logger=none", "trainer.max_epochs=2", *overrides]
+    if overrides == MNIST:
+        words.append(f"data.root={idx_folder(tmp_path / 'mnist', num_train=700, num_test=200)}")
+    values = base(*words)
+    configs = []
+    for name, (seed, schedule) in itertools.product(OPTIMIZERS, ((0, "constant"), (1, "constant"), (1, "cosine"))):
+        cell = {**values, "optim": option("optim", name), "seed": seed, "schedule": option("schedule", schedule)}
+        configs.append(check(cell))
+    sgd = configs[0]
+    configs += [
+        replace(sgd, optim=replace(sgd.optim, lr=0.1)),
+        replace(sgd, model=replace(sgd.model, l2=0.01)),
+        replace(sgd, trainer=replace(sgd.trainer, gradient_clip_val=0.5)),
+    ]
+    together = _histories(configs, tmp_path / "together", len(configs))
+    backwards = _histories(configs[::-1], tmp_path / "backwards", 7)[::-1]
+    alone = _histories(configs, tmp_path / "alone", 1)
+    for config, *tables in zip(configs, together, backwards, alone, strict=True):
+        for other in tables[1:]:
+            pd.testing.assert_frame_equal(tables[0], other, check_exact=True, obj=f"{config.optim} {config.schedule}")
