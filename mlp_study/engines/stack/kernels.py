@@ -7,10 +7,9 @@ as possible by torch's fused kernels, which pass once over the weights. Torch ha
     m <- beta1 m + (1 - beta1) g;  v <- beta2 v + (1 - beta2) g^2
     w <- w - lr / (1 - beta1^t) m / (sqrt(v / (1 - beta2^t)) + eps)
 
-Three others are Adam in disguise. RMSprop is that with beta1 = 0, so that m is g, and with an endless t, for which the
-corrections are gone. NAdam is two such steps: one with m, and one with g for m and a v that stays. The end of an
-Adadelta step is one for g = m = its change and v = the mean of its changes' squares, with an eps and an lr so large
-that the root is nothing beside them. Adamax, and the rest of Adadelta, are passes over the weights, one by one.
+Two others are Adam in disguise. RMSprop is that with beta1 = 0, so that m is g, and with an endless t, for which the
+corrections are gone. NAdam is two such steps: one with m, and one with g for m and a v that stays. Adamax and Adadelta
+are passes over the weights, one by one.
 """
 
 from __future__ import annotations
@@ -29,7 +28,6 @@ Step = Callable[[], None]
 
 ENDLESS = 1e30  # steps after which no beta < 1 needs a correction
 STAYS = math.nextafter(1.0, 0.0)  # a beta that changes nothing, and is gone after so many steps
-HUGE = 2.0**100  # beside it a root of squares is nothing; a power of two loses no digit
 
 
 class Scratch:
@@ -220,15 +218,17 @@ def _adadelta(kernel: Kernel) -> Step:
     group = kernel.group
     squares, means, count = kernel.states("square_avg"), kernel.states("acc_delta"), kernel.shared("step")
     changes, divisors = kernel.scratch.like(kernel.parameters), kernel.scratch.like(kernel.parameters, 1)
-    endless, rho, eps = kernel.endless(), group["rho"], group["eps"]
+    rho, eps = group["rho"], group["eps"]
 
     def step() -> None:
         count.add_(1)
-        for g, v, u, d, divisor in zip(kernel.gradients, squares, means, changes, divisors, strict=True):
+        tensors = (kernel.parameters, kernel.gradients, squares, means, changes, divisors)
+        for w, g, v, u, d, divisor in zip(*tensors, strict=True):
             v.mul_(rho).addcmul_(g, g, value=1 - rho)
             torch.add(v, eps, out=divisor)
             torch.add(u, eps, out=d).div_(divisor).sqrt_().mul_(g)
-        kernel.adam(changes, changes, means, endless, group["lr"] * HUGE, 0.0, rho, HUGE)
+            u.mul_(rho).addcmul_(d, d, value=1 - rho)
+            w.add_(d, alpha=-group["lr"])
 
     return step
 
