@@ -12,6 +12,7 @@ The words are those of the command line. Importing this costs neither torch nor 
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from mlp_study.errors import RunsFailed, UserError
     from mlp_study.nets.mlp import MLP
     from mlp_study.nets.specs import batch_norm, dense, dropout
+
+# MKL reads it once, at torch's first use of it: a product's bits then do not depend on how many threads share it.
+os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
 
 _HOMES = {
     "sweep": "door.actions",

@@ -5,7 +5,10 @@ import torch
 
 from mlp_study.engines import products
 
-SHAPES = [(10, 100, 32), (30, 784, 10), (100, 784, 32), (20, 784, 128), (10, 512, 128), (33, 784, 31), (256, 300, 64)]
+SHAPES = [
+    (10, 100, 32), (30, 784, 10), (100, 784, 32), (20, 784, 128), (10, 512, 128), (33, 784, 31), (256, 300, 64),
+    (2, 64, 10), (100, 64, 1), (1, 784, 700), (10, 64, 8200),
+]  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +27,10 @@ def _products(weight, x, bias, grad):
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("is_shared", [False, True])
-def test_a_members_numbers_are_its_own(shape, is_shared):
+@pytest.mark.parametrize("library", ["MKL", "the better one"])
+def test_a_members_numbers_are_its_own(shape, is_shared, library, monkeypatch):
+    if library == "MKL":
+        monkeypatch.setattr(products, "is_onednn_better", lambda: False)
     out, inp, batch = shape
     generator = torch.Generator().manual_seed(0)
     weight = torch.randn(9, out, inp, generator=generator)
@@ -41,7 +47,7 @@ def test_a_members_numbers_are_its_own(shape, is_shared):
     )
     for ours, exact in zip(whole, expected, strict=True):
         torch.testing.assert_close(ours.double(), exact, rtol=1e-4, atol=1e-5 * exact.abs().max().item())
-    for num_threads in (1, 2):
+    for num_threads in (1, 2, 8):
         torch.set_num_threads(num_threads)
         for members in ([0], [4], [2, 7], [1, 3, 8], list(range(8))):
             own = x if is_shared else x[members]

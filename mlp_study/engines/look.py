@@ -9,6 +9,7 @@ import torch
 from mlp_study.config import Config
 from mlp_study.engines.image_data import ImageData
 from mlp_study.engines.stack.network import StackedMLP
+from mlp_study.learning.in_order import in_order
 from mlp_study.learning.losses import losses_and_gradient
 from mlp_study.learning.vital_signs import SeenLayer, evidence, kernels
 from mlp_study.nets.mlp import MLP
@@ -39,12 +40,8 @@ class Look:
 @torch.no_grad()
 def seen(network: StackedMLP, looks: Sequence[Look]) -> list[dict[str, float]]:
     """What there is to see of the members of a stack, whose gradients are lost; in the order of their `looks`."""
-    num_threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # sums are made up in one order
-    try:
+    with in_order():
         found = _evidence(network, looks)
-    finally:
-        torch.set_num_threads(num_threads)
     columns = {name: values.tolist() for name, values in found.items()}
     rows = [looks[m].of_images | {name: values[m] for name, values in columns.items()} for m in range(len(looks))]
     return [{name: float(f"{value:.{DIGITS}g}") for name, value in row.items()} for row in rows]

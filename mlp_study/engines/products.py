@@ -6,7 +6,9 @@ processor that has no unit for that, oneDNN has nothing to gain from it and mult
 this is such a processor is not guessed: a product is compared with one in float64.
 
 oneDNN needs some 15 us for a call. The choice is made by the size of one member's product, never by how many members
-there are or how busy the machine is: so a run's numbers depend on the machine, as ever, and on nothing else.
+there are or how busy the machine is: so a run's numbers depend on the machine, as ever, and on nothing else. That is
+also why MKL is asked for products that do not depend on the number of threads (see `mlp_study.__init__`), and why what
+either of them would sum in another order for a member alone is done in another way here.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ from torch import Tensor
 
 LARGE = 1e6  # operations of one member's product from which on a call is worth its price
 LARGE_ON_AVERAGE = 4e6  # where all products of a network are to go one way
+PER_THREAD = 4e6  # operations of a product that MKL's threads are to share, at least
+LONG = 4096  # columns; of more, oneDNN lets its threads sum parts
 EXACT = 1e-5  # of the largest entry; with 8 bits the error is 1e-3
 
 
@@ -47,14 +51,16 @@ def forward(weight: Tensor, x: Tensor, bias: Tensor | None) -> Tensor:
 def backward_weight(grad: Tensor, x: Tensor, out: Tensor) -> None:
     """g x^T: (M, out, B) and (M or 1, in, B) -> `out` (M, out, in)."""
     num, columns = len(grad), x.shape[2]
-    if not _is_for_onednn(out, columns):
+    if columns > LONG:
+        descend(grad, x, out.zero_())
+    elif not _is_for_onednn(out, columns):
         _small(grad, x.mT.expand(num, -1, -1), out=out)
-        return
-    with _OneDNN():
-        if len(x) == num:
-            torch.bmm(grad, x.mT, out=out)
-        else:
-            torch.mm(grad.reshape(-1, columns), x[0].T, out=out.flatten(0, 1))
+    else:
+        with _OneDNN():
+            if len(x) == num:
+                torch.bmm(grad, x.mT, out=out)
+            else:
+                torch.mm(grad.reshape(-1, columns), x[0].T, out=out.flatten(0, 1))
 
 
 def descend(grad: Tensor, x: Tensor, weight: Tensor) -> None:
@@ -66,14 +72,17 @@ def descend(grad: Tensor, x: Tensor, weight: Tensor) -> None:
         weight: contiguous.
     """
     num, columns = len(grad), x.shape[2]
-    if not _is_for_onednn(weight, columns):
+    if columns > LONG:
+        for some, of_x in zip(grad.split(LONG, 2), x.split(LONG, 2), strict=True):
+            descend(some, of_x, weight)
+    elif not _is_for_onednn(weight, columns):
         _small(grad, x.mT.expand(num, -1, -1), bias=weight, out=weight)
-        return
-    with _OneDNN():
-        if len(x) == num:
-            weight.baddbmm_(grad, x.mT)
-        else:
-            weight.flatten(0, 1).addmm_(grad.reshape(-1, columns), x[0].T)
+    else:
+        with _OneDNN():
+            if len(x) == num:
+                weight.baddbmm_(grad, x.mT)
+            else:
+                weight.flatten(0, 1).addmm_(grad.reshape(-1, columns), x[0].T)
 
 
 def backward_input(weight: Tensor, grad: Tensor) -> Tensor:
@@ -85,11 +94,20 @@ def backward_input(weight: Tensor, grad: Tensor) -> Tensor:
 
 
 def _small(a: Tensor, b: Tensor, bias: Tensor | None = None, out: Tensor | None = None) -> Tensor:
-    """a b, and bias. MKL divides a product that is alone among the threads, and sums it otherwise than one of many."""
-    if len(a) == 1 and torch.get_num_threads() > 1 and 2.0 * a[0].numel() * b.shape[2] < LARGE:
+    """a b, and bias."""
+    num, threads = len(a), torch.get_num_threads()
+    if num == 1 and 1 in (a.shape[1], b.shape[2]):  # MKL has a routine for a vector, but none for several
         found = _small(a.expand(2, -1, -1), b.expand(2, -1, -1), bias)[:1]
         return found if out is None else out.copy_(found)
-    return torch.bmm(a, b, out=out) if bias is None else torch.baddbmm(bias, a, b, out=out)
+    # With threads to spare, MKL divides a product; what is too thin for that, it then sums in another order.
+    of_each = max(1, int(2.0 * a[0].numel() * b.shape[2] / PER_THREAD))
+    is_thin = threads > num * of_each
+    if is_thin:
+        torch.set_num_threads(num * of_each)
+    found = torch.bmm(a, b, out=out) if bias is None else torch.baddbmm(bias, a, b, out=out)
+    if is_thin:
+        torch.set_num_threads(threads)
+    return found
 
 
 @contextmanager
@@ -109,7 +127,8 @@ def is_large(weight: Tensor, columns: int) -> bool:
 
 def _is_for_onednn(weight: Tensor, columns: int) -> bool:
     is_float32_here = weight.dtype == torch.float32 and weight.device.type == "cpu"
-    return is_large(weight, columns) and is_float32_here and is_onednn_better()
+    is_matrix = weight.shape[1] > 1
+    return is_large(weight, columns) and is_matrix and is_float32_here and is_onednn_better()
 
 
 @cache

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from mlp_study.learning.in_order import in_order, sums
+
 NUM_BINS = 30
 # |tanh| or |softsign| above, or a sigmoid within this of 0 or 1: the slope there is under a fiftieth of its largest.
 SATURATED = {"tanh": 0.99, "softsign": 0.99, "sigmoid": 0.995}
@@ -38,6 +40,11 @@ def layer_statistics(layers: list[LayerState]) -> dict[str, Tensor]:
     grad_norm: Euclidean norm of the kernel's gradient. weight_mean, weight_std; act_mean, act_std; act_zero: the
     fraction of activations that are exactly 0; act_saturated: the fraction where a sigmoid, tanh or softsign is flat.
     """
+    with in_order():
+        return _statistics(layers)
+
+
+def _statistics(layers: list[LayerState]) -> dict[str, Tensor]:
     result = {}
     for layer in layers:
         weight, activations = layer.weight.flatten(1), layer.activations.flatten(1)
@@ -74,9 +81,9 @@ def histograms(values: Tensor) -> list[Histogram | None]:
     """One histogram for each member of `values` (M, ...); None where a number is not finite."""
     flat = values.detach().cpu().flatten(1)  # on CUDA histc is not deterministic, and says so by an error
     low, high = flat.amin(1), flat.amax(1)
-    sums = torch.stack([low, high, flat.sum(1), flat.square().sum(1)], 1).double()
+    numbers = torch.stack([low, high, sums(flat), sums(flat.square())], 1).double()
     found: list[Histogram | None] = []
-    for member, (lo, hi, total, squares) in zip(flat, sums.tolist(), strict=True):
+    for member, (lo, hi, total, squares) in zip(flat, numbers.tolist(), strict=True):
         if not (math.isfinite(lo) and math.isfinite(hi)):
             found.append(None)
         else:  # histc widens an empty range by itself: then all are in one bin

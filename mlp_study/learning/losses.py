@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from mlp_study.learning.in_order import sums
+
 OUTPUT_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "softmax": lambda logits: torch.softmax(logits, -1),
     "sigmoid": torch.sigmoid,
@@ -71,15 +73,15 @@ def losses_and_gradient(
     if loss == "cross_entropy":
         log_p = torch.log_softmax(logits, 1)
         index = labels.unsqueeze(1)
-        losses = log_p.gather(1, index).mean((1, 2)).neg_()
+        losses = sums(log_p.gather(1, index)).div_(-labels.shape[1])
         gradient = log_p.exp_()
         gradient.scatter_add_(1, index, _minus_one(logits.dtype, logits.device).expand(index.shape))
         return losses, gradient.div_(labels.shape[1])
     with torch.enable_grad():
         leaf = logits.detach().requires_grad_()
-        losses = sample_losses(loss, leaf.mT, labels, output_activation).mean(1)
-        (gradient,) = torch.autograd.grad(losses.sum(), leaf)
-    return losses.detach(), gradient
+        losses = sample_losses(loss, leaf.mT, labels, output_activation)
+        (gradient,) = torch.autograd.grad(losses.sum() / labels.shape[1], leaf)
+    return sums(losses.detach()) / labels.shape[1], gradient
 
 
 @lru_cache

@@ -21,6 +21,7 @@ from mlp_study.config import Config
 from mlp_study.engines.stack.kernels import Scratch, Step, step_of
 from mlp_study.engines.stack.network import StackedMLP
 from mlp_study.engines.stack.stacked_layers import Descent
+from mlp_study.learning.in_order import sums
 
 
 class Updates:
@@ -79,7 +80,7 @@ class Updates:
         if any(layers):
             self._descent = Descent(network.dense[0].weight.new_zeros(num, 1, 1), layers)
             for m in range(num):
-                self._descent.steps[m] = -self.base_rates[m]
+                self._descent.steps[m].fill_(-self.base_rates[m])
         pairs, scratch = network.parameters(), Scratch()
         moved = [dense.weight for dense, is_moved in zip(network.dense, layers, strict=True) if is_moved]
         others = [pair for pair in pairs if not any(pair[0] is weight for weight in moved)]
@@ -129,7 +130,7 @@ class Updates:
         """l2 * sum(w^2) of each member, (M,); None where no member has any."""
         if not any(self.l2):
             return None
-        return self._l2 * torch.stack([d.weight.flatten(1).square().sum(1) for d in network.dense]).sum(0)
+        return self._l2 * torch.stack([sums(dense.weight.square()) for dense in network.dense]).sum(0)
 
     def begin_step(self, keeps_gradients: bool) -> Descent | None:
         """Set the rates of a step.
@@ -140,7 +141,7 @@ class Updates:
             lr = self.base_rates[m] * factor(self.num_steps)
             self.optimizers[m].param_groups[0]["lr"] = lr
             if self._descent is not None and m < len(self._descent.steps):
-                self._descent.steps[m] = -lr
+                self._descent.steps[m].fill_(-lr)
         descent = None if keeps_gradients else self._descent
         self._now = self._all_steps if descent is None else self._other_steps
         return descent
