@@ -95,19 +95,20 @@ def backward_input(weight: Tensor, grad: Tensor) -> Tensor:
 
 def _small(a: Tensor, b: Tensor, bias: Tensor | None = None, out: Tensor | None = None) -> Tensor:
     """a b, and bias."""
-    num, threads = len(a), torch.get_num_threads()
+    num = len(a)
     if num == 1 and 1 in (a.shape[1], b.shape[2]):  # MKL has a routine for a vector, but none for several
         found = _small(a.expand(2, -1, -1), b.expand(2, -1, -1), bias)[:1]
         return found if out is None else out.copy_(found)
+    threads = torch.get_num_threads()
+    if threads <= num:
+        return torch.bmm(a, b, out=out) if bias is None else torch.baddbmm(bias, a, b, out=out)
     # With threads to spare, MKL divides a product; what is too thin for that, it then sums in another order.
-    of_each = max(1, int(2.0 * a[0].numel() * b.shape[2] / PER_THREAD))
-    is_thin = threads > num * of_each
-    if is_thin:
-        torch.set_num_threads(num * of_each)
-    found = torch.bmm(a, b, out=out) if bias is None else torch.baddbmm(bias, a, b, out=out)
-    if is_thin:
+    of_each = max(1, int(_flops(a, b.shape[2]) / PER_THREAD))
+    torch.set_num_threads(min(threads, num * of_each))
+    try:
+        return torch.bmm(a, b, out=out) if bias is None else torch.baddbmm(bias, a, b, out=out)
+    finally:
         torch.set_num_threads(threads)
-    return found
 
 
 @contextmanager
@@ -122,13 +123,19 @@ def products_of(flops: float, device: torch.device) -> Iterator[None]:
 
 def is_large(weight: Tensor, columns: int) -> bool:
     """Whether a member's product of its weight (M, out, in) and so many columns is more than the call of it."""
-    return 2.0 * weight.shape[1] * weight.shape[2] * columns >= LARGE
+    return _flops(weight, columns) >= LARGE
 
 
 def _is_for_onednn(weight: Tensor, columns: int) -> bool:
-    is_float32_here = weight.dtype == torch.float32 and weight.device.type == "cpu"
-    is_matrix = weight.shape[1] > 1
-    return is_large(weight, columns) and is_matrix and is_float32_here and is_onednn_better()
+    if not is_large(weight, columns) or weight.dtype != torch.float32 or weight.device.type != "cpu":
+        return False
+    return weight.shape[1] > 1 and is_onednn_better()
+
+
+def _flops(weight: Tensor, columns: int) -> float:
+    """Of one member's product of its weight (M, out, in) and so many columns."""
+    _, rows, inner = weight.shape
+    return 2.0 * rows * inner * columns
 
 
 @cache

@@ -14,29 +14,30 @@ from torch import Tensor
 ALIGNMENT = 64  # bytes
 
 
-def room(num: int, shape: Sequence[int], like: Tensor) -> Tensor:
+def aligned_zeros(num: int, shape: Sequence[int], like: Tensor) -> Tensor:
     """Zeros (num, *shape) of the type of `like`, where it is."""
-    size = math.prod(shape)
-    return like.new_zeros(num, _padded(size, like))[:, :size].view(num, *shape)
+    padded = _padded(math.prod(shape), like)
+    strides = [math.prod(shape[i + 1 :]) for i in range(len(shape))]
+    return like.new_zeros(num * padded).as_strided((num, *shape), (padded, *strides))
 
 
 def stacked(tensors: Sequence[Tensor]) -> Tensor:
     """Tensors of one shape, one for each member -> (M, *shape)."""
-    rows = room(len(tensors), tensors[0].shape, tensors[0])
+    rows = aligned_zeros(len(tensors), tensors[0].shape, tensors[0])
     for row, tensor in zip(rows, tensors, strict=True):
         row.copy_(tensor)
     return rows
 
 
 def whole(rows: Tensor) -> Tensor:
-    """What `room` has made, or some of its members, with what is between them: (M, numbers)."""
+    """What `aligned_zeros` has made, or some of its members, with what is between them: (M, numbers)."""
     padded = _padded(rows[0].numel(), rows)
     return rows.as_strided((len(rows), padded), (padded, 1))
 
 
-def is_whole(rows: Tensor) -> bool:
-    """Whether there is nothing between the members, because they fill whole ones."""
-    return _padded(rows[0].numel(), rows) == rows[0].numel()
+def is_aligned(rows: Tensor) -> bool:
+    """Whether each member begins where `aligned_zeros` lets it begin."""
+    return rows.stride(0) == _padded(rows[0].numel(), rows)
 
 
 def _padded(size: int, like: Tensor) -> int:

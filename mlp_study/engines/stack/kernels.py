@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 from torch.optim import SGD, Adadelta, Adagrad, Adam, Adamax, NAdam, Optimizer, RMSprop
 
-from mlp_study.engines.stack.aligned import is_whole, room, stacked, whole
+from mlp_study.engines.stack.aligned import aligned_zeros, is_aligned, stacked, whole
 
 Step = Callable[[], None]
 
@@ -46,7 +46,7 @@ class Kernel:
 
     Args:
         optimizers: of K members; one parameter group each, all of whose parameters have gradients.
-        pairs: their parameters and gradients, (K, ...) each, the parameters as `aligned.room` makes them.
+        pairs: their parameters and gradients, (K, ...) each, the parameters as `aligned.aligned_zeros` makes them.
         scratch: of the stack.
 
     Attributes:
@@ -63,10 +63,10 @@ class Kernel:
         self.parameters = [whole(parameter) for parameter, _ in pairs]
         self.gradients: list[Tensor] = []
         self._copies: list[tuple[Tensor, Tensor]] = []  # a product can write only where there is no room in between
-        for parameter, gradient in pairs:
+        for _, gradient in pairs:
             there = gradient
-            if not is_whole(parameter):
-                there = room(len(gradient), gradient.shape[1:], gradient)
+            if not is_aligned(gradient):
+                there = aligned_zeros(len(gradient), gradient.shape[1:], gradient)
                 self._copies.append((there, gradient))
             self.gradients.append(whole(there))
 

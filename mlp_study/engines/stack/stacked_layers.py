@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mlp_study.engines import products
-from mlp_study.engines.stack.aligned import is_whole, stacked
+from mlp_study.engines.stack.aligned import aligned_zeros, is_aligned, stacked
 from mlp_study.nets.layers import LOWEST, Dense, Dropout, draw, numbers, room
 
 
@@ -41,8 +41,9 @@ class StackedDense:
 
     def allocate_gradients(self) -> None:
         """Gradients of the shape of the parameters; every backward pass overwrites them."""
-        self.weight_grad = self.weight.new_zeros(self.weight.shape)
-        self.bias_grad = self.bias.new_zeros(self.bias.shape) if self.bias is not None else None
+        num = len(self.weight)
+        self.weight_grad = self.weight.new_zeros(self.weight.shape)  # a product writes faster without room in between
+        self.bias_grad = aligned_zeros(num, self.bias.shape[1:], self.bias) if self.bias is not None else None
 
     def forward(self, x: Tensor) -> Tensor:
         """W x + b: (M, in, B), or (1, in, B) for all members -> (M, out, B)."""
@@ -56,7 +57,7 @@ class StackedDense:
 
     def is_worth_descending(self, batch_size: int) -> bool:
         """Whether moving the weights at once is faster than writing down where to."""
-        return is_whole(self.weight) and products.is_large(self.weight, batch_size)
+        return is_aligned(self.weight_grad) and products.is_large(self.weight, batch_size)
 
     def descend(self, grad: Tensor, x: Tensor, steps: Tensor) -> None:
         """Move the kernels of the first members by their `steps` (K, 1, 1) times the gradient, and do as ever else."""
@@ -86,7 +87,7 @@ class StackedBatchNorm:
 
     def allocate_gradients(self) -> None:
         """Gradients of the shape of the parameters."""
-        self.weight_grad, self.bias_grad = (p.new_zeros(p.shape) for p in (self.weight, self.bias))
+        self.weight_grad, self.bias_grad = (aligned_zeros(len(p), p.shape[1:], p) for p in (self.weight, self.bias))
 
     def __call__(self, x: Tensor, weight: Tensor, bias: Tensor, training: bool) -> Tensor:
         """Normalize (M, units, B) over B: members and units are but channels to torch."""
