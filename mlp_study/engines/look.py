@@ -9,7 +9,7 @@ import torch
 from mlp_study.config import Config
 from mlp_study.engines.image_data import ImageData
 from mlp_study.engines.stack.network import StackedMLP
-from mlp_study.learning.in_order import in_order
+from mlp_study.learning.in_order import in_order, total
 from mlp_study.learning.losses import losses_and_gradient
 from mlp_study.learning.vital_signs import SeenLayer, evidence, kernels
 from mlp_study.nets.mlp import MLP
@@ -65,4 +65,4 @@ def _evidence(network: StackedMLP, looks: Sequence[Look]) -> dict[str, torch.Ten
         )
         for name, dense, between in zip(network.dense_names, network.dense, network.between(logits), strict=True)
     ]
-    return evidence(layers, losses, l2 * torch.stack(squares).sum(0), labels)
+    return evidence(layers, losses, l2 * total(squares), labels)

@@ -102,8 +102,9 @@ def _small(a: Tensor, b: Tensor, bias: Tensor | None = None, out: Tensor | None 
     threads = torch.get_num_threads()
     if threads <= num:
         return torch.bmm(a, b, out=out) if bias is None else torch.baddbmm(bias, a, b, out=out)
-    # With threads to spare, MKL divides a product; what is too thin for that, it then sums in another order.
-    of_each = max(1, int(_flops(a, b.shape[2]) / PER_THREAD))
+    # With threads to spare, MKL divides a product; in double precision, or too thin, it then sums in another order.
+    is_single = a.dtype == torch.float32
+    of_each = max(1, int(_flops(a, b.shape[2]) / PER_THREAD)) if is_single else 1
     torch.set_num_threads(min(threads, num * of_each))
     try:
         return torch.bmm(a, b, out=out) if bias is None else torch.baddbmm(bias, a, b, out=out)

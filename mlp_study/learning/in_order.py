@@ -6,8 +6,9 @@ thread.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import reduce
 
 import torch
 from torch import Tensor
@@ -32,3 +33,14 @@ def sums(numbers: Tensor) -> Tensor:
         return numbers.flatten(1).sum(1)
     with in_order():
         return numbers.flatten(1).sum(1)
+
+
+def total(parts: Sequence[Tensor]) -> Tensor:
+    """The sum of tensors (M,), one after the other; stacked, one member's would be summed in another order."""
+    return reduce(torch.add, parts)
+
+
+def deviations(numbers: Tensor) -> Tensor:
+    """Standard deviations, (M, ...) -> (M,); torch's own has another last bit for one member than for several."""
+    flat = numbers.flatten(1)
+    return (flat - flat.mean(1, keepdim=True)).square_().mean(1).sqrt_()

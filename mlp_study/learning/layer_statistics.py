@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mlp_study.learning.in_order import in_order, sums
+from mlp_study.learning.in_order import deviations, in_order, sums
 
 NUM_BINS = 30
 # |tanh| or |softsign| above, or a sigmoid within this of 0 or 1: the slope there is under a fiftieth of its largest.
@@ -51,9 +51,9 @@ def _statistics(layers: list[LayerState]) -> dict[str, Tensor]:
         columns = {
             "grad_norm": layer.grad.flatten(1).norm(dim=1),
             "weight_mean": weight.mean(1),
-            "weight_std": weight.std(1, correction=0),
+            "weight_std": deviations(weight),
             "act_mean": activations.mean(1),
-            "act_std": activations.std(1, correction=0),
+            "act_std": deviations(activations),
             "act_zero": (activations == 0).to(weight.dtype).mean(1),
         }
         if layer.activation in SATURATED:

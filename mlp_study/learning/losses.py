@@ -14,9 +14,15 @@ from torch.nn import functional as F
 
 from mlp_study.learning.in_order import sums
 
+
+def sigmoid(z: Tensor) -> Tensor:
+    """1 / (1 + e^-z). Torch's own has other last bits for what is left behind whole vectors of a processor."""
+    return torch.reciprocal(torch.exp(-z) + 1)
+
+
 OUTPUT_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "softmax": lambda logits: torch.softmax(logits, -1),
-    "sigmoid": torch.sigmoid,
+    "sigmoid": sigmoid,
     "linear": lambda logits: logits,
 }
 # What "auto" means.
@@ -68,7 +74,7 @@ def losses_and_gradient(
     """Mean losses of several networks and their gradient, classes second.
 
     logits: (M, C, B); labels: (M, B). Returns the mean losses (M,) and the gradient of their sum, (M, C, B). The
-    cross-entropy's is written out, (softmax - one-hot) / B: autograd would take longer than the arithmetic.
+    cross-entropies' are written out, (softmax or sigmoid - one-hot) / B: autograd takes longer than the arithmetic.
     """
     if loss == "cross_entropy":
         log_p = torch.log_softmax(logits, 1)
@@ -77,6 +83,10 @@ def losses_and_gradient(
         gradient = log_p.exp_()
         gradient.scatter_add_(1, index, _minus_one(logits.dtype, logits.device).expand(index.shape))
         return losses, gradient.div_(labels.shape[1])
+    if loss == "binary_cross_entropy":
+        losses = sample_losses(loss, logits.mT, labels)
+        gradient = sigmoid(logits).sub_(one_hot(labels, logits.mT).mT)
+        return sums(losses).div_(labels.shape[1]), gradient.div_(logits.shape[1] * labels.shape[1])
     with torch.enable_grad():
         leaf = logits.detach().requires_grad_()
         losses = sample_losses(loss, leaf.mT, labels, output_activation)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from mlp_study.learning.in_order import deviations
 from mlp_study.nets.mlp import MLP
 
 MOST, SHARE = 256, 20  # images that are looked at: so many, or this part of a small training set
@@ -90,7 +91,7 @@ def evidence(layers: Sequence[SeenLayer], losses: Tensor, penalties: Tensor, lab
             "moved": torch.where(first == 0, moved, moved / first),
             "alike": 1.0 - _over(differ, norm),
             "pre_mean": layer.before.flatten(1).mean(1),
-            "pre_std": layer.before.flatten(1).std(1, correction=0),
+            "pre_std": deviations(layer.before),
             "dead": (layer.after.amax(2) - layer.after.amin(2) < DEAD).double().mean(1),
         }
         found |= {f"{what}/{layer.name}": values for what, values in columns.items()}

@@ -21,7 +21,7 @@ from mlp_study.config import Config
 from mlp_study.engines.stack.kernels import Scratch, Step, step_of
 from mlp_study.engines.stack.network import StackedMLP
 from mlp_study.engines.stack.stacked_layers import Descent
-from mlp_study.learning.in_order import sums
+from mlp_study.learning.in_order import sums, total
 
 
 class Updates:
@@ -130,7 +130,7 @@ class Updates:
         """l2 * sum(w^2) of each member, (M,); None where no member has any."""
         if not any(self.l2):
             return None
-        return self._l2 * torch.stack([sums(dense.weight.square()) for dense in network.dense]).sum(0)
+        return self._l2 * total([sums(dense.weight.square()) for dense in network.dense])
 
     def begin_step(self, keeps_gradients: bool) -> Descent | None:
         """Set the rates of a step.
@@ -161,7 +161,7 @@ class Updates:
             return
         gradients = [gradient.view(len(network), -1) for _, gradient in network.parameters()]
         if min(self.clip_norm) < float("inf"):
-            norm = torch.stack([g.norm(dim=1) for g in gradients]).norm(dim=0)
+            norm = total([g.norm(dim=1).square_() for g in gradients]).sqrt_()
             factor = (self._clip_norm / (norm + 1e-6)).clamp(max=1.0)  # as torch.nn.utils.clip_grad_norm_
             for g in gradients:
                 g.mul_(factor[:, None])
