@@ -65,8 +65,14 @@ def test_where_the_result_depends_on_it_the_number_stays():
     assert machine.spent[1] == 0
 
 
-@pytest.mark.parametrize("activation", ["tanh", "relu", "sigmoid", "gelu", "softplus"])
-def test_bytes_do_not_depend_on_when_it_changes(tmp_path, monkeypatch, activation):
+@pytest.mark.parametrize(
+    "word",
+    [
+        *(f"model.activation={name}" for name in ("tanh", "relu", "sigmoid", "gelu", "softplus")),
+        "trainer.precision=64-true", "model.batch_norm=true", "loss=binary_cross_entropy",
+    ],
+)  # fmt: skip
+def test_bytes_do_not_depend_on_when_it_changes(tmp_path, monkeypatch, word):
     class Alternating(Threads):
         def stepped(self):
             self.number = 3 - self.number
@@ -77,7 +83,7 @@ def test_bytes_do_not_depend_on_when_it_changes(tmp_path, monkeypatch, activatio
     monkeypatch.setattr(trainer, "Threads", Alternating)
     words = [
         "data=digits", "logger=none", "trainer.max_epochs=2", "trainer.limit_train_batches=3", "data.batch_size=127",
-        "model.hidden=[255,77]", f"model.activation={activation}", "optim=sgd,adam", "seed=0,1", "model.dropout=0.3",
+        "model.hidden=[255,77]", word, "optim=sgd,adam", "seed=0,1", "model.dropout=0.3",
     ]  # fmt: skip
     found = []
     try:

@@ -100,7 +100,7 @@ def _small(a: Tensor, b: Tensor, bias: Tensor | None = None, out: Tensor | None 
         found = _small(a.expand(2, -1, -1), b.expand(2, -1, -1), bias)[:1]
         return found if out is None else out.copy_(found)
     threads = torch.get_num_threads()
-    if threads <= num:
+    if threads <= num or a.device.type != "cpu":
         return torch.bmm(a, b, out=out) if bias is None else torch.baddbmm(bias, a, b, out=out)
     # With threads to spare, MKL divides a product; in double precision, or too thin, it then sums in another order.
     is_single = a.dtype == torch.float32

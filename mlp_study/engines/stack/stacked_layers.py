@@ -52,6 +52,9 @@ class StackedDense:
     def backward_weight(self, grad: Tensor, x: Tensor) -> None:
         """Gradients from those of the output, (M, out, B), and the input, (M or 1, in, B)."""
         products.backward_weight(grad, x, self.weight_grad)
+        self._backward_bias(grad)
+
+    def _backward_bias(self, grad: Tensor) -> None:
         if self.bias_grad is not None:
             torch.sum(grad, 2, keepdim=True, out=self.bias_grad)
 
@@ -65,8 +68,7 @@ class StackedDense:
         products.descend(grad[:num] * steps, x[:num] if own else x, self.weight[:num])
         if num < len(grad):
             products.backward_weight(grad[num:], x[num:] if own else x, self.weight_grad[num:])
-        if self.bias_grad is not None:
-            torch.sum(grad, 2, keepdim=True, out=self.bias_grad)
+        self._backward_bias(grad)
 
     def backward_input(self, grad: Tensor) -> Tensor:
         """Gradient of the input, (M, in, B)."""

@@ -93,7 +93,7 @@ class StackTrainer:
         self.num_images = data.train_batches(0).num_images  # in an epoch
         self.num_epochs = 0  # that are over
         most = num_threads(self.num_at_start * flops_per_step(members[0].module.mlp, self.batch_size))
-        self.threads = Threads(most, changes=data.device.type == "cpu" and data.dtype == torch.float32)
+        self.threads = Threads(most, changes=data.device.type == "cpu")
         self.part: Part | None = None  # of the epoch under way
         self._started = 0.0
         if restored:
