@@ -84,8 +84,9 @@ def losses_and_gradient(
         gradient.scatter_add_(1, index, _minus_one(logits.dtype, logits.device).expand(index.shape))
         return losses, gradient.div_(labels.shape[1])
     if loss == "binary_cross_entropy":
-        losses = sample_losses(loss, logits.mT, labels)
-        gradient = sigmoid(logits).sub_(one_hot(labels, logits.mT).mT)
+        targets = one_hot(labels, logits.mT).mT
+        losses = F.binary_cross_entropy_with_logits(logits, targets, reduction="none").mean(1)
+        gradient = sigmoid(logits).sub_(targets)
         return sums(losses).div_(labels.shape[1]), gradient.div_(logits.shape[1] * labels.shape[1])
     with torch.enable_grad():
         leaf = logits.detach().requires_grad_()
